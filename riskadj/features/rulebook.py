@@ -1,0 +1,263 @@
+"""The rulebook: a model compiled to bits, profiles and integer thousandths.
+
+Bits of a member's word, in this order: payment categories, conditional code rows, groups, flags,
+terms and counts. The engine sets only the first two kinds; the rest follow from them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskadj.errors import ModelFolderError
+from riskadj.features.profiles import N_PROFILES, facts_of, holds, in_range
+from riskadj.model import AGE_LIMIT, CodeRow, RiskModel
+
+WORD = 63
+
+
+class Condition(NamedTuple):
+    """Ages (inclusive) and sex for which a code row counts."""
+
+    age_min: int
+    age_max: int
+    sex: str
+
+    @property
+    def always(self) -> bool:
+        """Whether every member meets it."""
+        return self == (0, AGE_LIMIT, "")
+
+
+class Variant(NamedTuple):
+    """A conditional code row's bit: it sets ``category`` for profiles where ``valid``."""
+
+    bit: int
+    category: int
+    condition: Condition
+    valid: NDArray[np.bool_]
+
+
+class Conjunction(NamedTuple):
+    """A term's bit and the bits (categories, groups, flags) that must all be set."""
+
+    bit: int
+    needs: tuple[int, ...]
+
+
+class CountBit(NamedTuple):
+    """A count variable's bit and its bounds, inclusive."""
+
+    bit: int
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """A compiled model.
+
+    Attributes
+    ----------
+    names
+        The name of every bit that is not a conditional code row.
+    codes
+        Diagnosis code to the bits it sets.
+    requires_any, hierarchy, groups
+        ``(target, sources)``, ``(parent, child)`` in listed order, ``(group, members)``, as bits.
+    segment_of : int8, shape (N_PROFILES,)
+        The segment that pays for a profile.
+    cells : bool, shape (n_cells, N_PROFILES)
+        Which demographic variables a profile has; ``cell_names`` names the rows.
+    cell_worth, worth : int32, shape (n_cells, n_segments) and (n_bits, n_segments)
+        Coefficients in thousandths; ``cell_priced`` and ``priced`` say where one is published.
+    base : int32, shape (N_PROFILES, n_segments)
+        The demographic part of the score in thousandths.
+    has_cell : bool, shape (N_PROFILES, n_segments)
+        Whether the segment prices the profile's age and sex at all.
+    """
+
+    model: RiskModel
+    segments: tuple[str, ...]
+    n_bits: int
+    n_code_bits: int
+    n_categories: int
+    names: dict[int, str]
+    codes: dict[str, int]
+    variants: tuple[Variant, ...]
+    requires_any: tuple[tuple[int, tuple[int, ...]], ...]
+    hierarchy: tuple[tuple[int, int], ...]
+    groups: tuple[tuple[int, tuple[int, ...]], ...]
+    flags: tuple[tuple[int, NDArray[np.bool_]], ...]
+    terms: tuple[Conjunction, ...]
+    counts: tuple[CountBit, ...]
+    segment_of: NDArray[np.int8]
+    cell_names: tuple[str, ...]
+    cells: NDArray[np.bool_]
+    cell_worth: NDArray[np.int32]
+    cell_priced: NDArray[np.bool_]
+    base: NDArray[np.int32]
+    has_cell: NDArray[np.bool_]
+    worth: NDArray[np.int32]
+    priced: NDArray[np.bool_]
+
+    @property
+    def n_words(self) -> int:
+        """How many 63-bit words hold a member's code bits."""
+        return -(-self.n_code_bits // WORD)
+
+
+def compile_rulebook(model: RiskModel) -> Rulebook:
+    """Compile a model; the same model always gives the same bits.
+
+    Raises
+    ------
+    ModelFolderError
+        A member could fall in no segment, or have no demographic cell in the one that pays.
+    """
+    facts = facts_of(model)
+    segments = tuple(s.key for s in model.segments)
+    categories = {name: bit for bit, name in enumerate(model.categories)}
+    codes, conditions = _code_bits(model, categories)
+    variants = tuple(
+        Variant(len(categories) + i, category, c, in_range(facts, *c))
+        for i, (category, c) in enumerate(conditions)
+    )
+    n_code_bits = len(categories) + len(variants)
+    later = [*model.groups, *(f.name for f in model.flags), *(t.name for t in model.terms),
+             *(c.name for c in model.counts)]  # fmt: skip
+    bit = categories | {name: n_code_bits + i for i, name in enumerate(later)}
+    names = {b: name for name, b in bit.items()}
+    n_bits = n_code_bits + len(later)
+    worth, priced = _prices(model, segments, names, n_bits)
+    cell_names, cells = _cells(model, facts)
+    cell_worth, cell_priced = _prices(
+        model, segments, dict(enumerate(cell_names)), len(cell_names)
+    )
+    book = Rulebook(
+        model=model, segments=segments, n_bits=n_bits, n_code_bits=n_code_bits,
+        n_categories=len(categories), names=names, codes=codes, variants=variants,
+        requires_any=tuple((bit[r.target], _bits(bit, r.sources)) for r in model.rules),
+        hierarchy=tuple((bit[p], bit[c]) for p, c in model.hierarchy),
+        groups=tuple((bit[g], _bits(bit, members)) for g, members in model.groups.items()),
+        flags=tuple((bit[f.name], facts[f.name]) for f in model.flags),
+        terms=tuple(Conjunction(bit[t.name], _bits(bit, t.parts)) for t in model.terms),
+        counts=tuple(
+            CountBit(bit[c.name], c.least, len(categories) if c.most is None else c.most)
+            for c in model.counts
+        ),
+        segment_of=_segment_of(model, facts), cell_names=cell_names, cells=cells,
+        cell_worth=cell_worth, cell_priced=cell_priced,
+        base=(cells.T.astype(np.float32) @ cell_worth.astype(np.float32)).astype(np.int32),
+        has_cell=_has_cell(model, facts, segments), worth=worth, priced=priced,
+    )  # fmt: skip
+    _check_every_profile(book)
+    return book
+
+
+def _bits(bit: dict[str, int], names: Iterable[str]) -> tuple[int, ...]:
+    return tuple(bit[n] for n in names)
+
+
+def _code_bits(
+    model: RiskModel, categories: dict[str, int]
+) -> tuple[dict[str, int], list[tuple[int, Condition]]]:
+    """Give every distinct (category, condition) of the code map a bit of its own."""
+    effective: dict[str, list[tuple[int, Condition]]] = defaultdict(list)
+    conditional: dict[tuple[str, int, str], list[tuple[int, int]]] = defaultdict(list)
+    for row in model.code_map:
+        if row[2:7] == (0, AGE_LIMIT, "", 0, AGE_LIMIT):
+            effective[row.code].append((categories[row.category], Condition(0, AGE_LIMIT, "")))
+        else:
+            key = (row.code, categories[row.category], row.sex)
+            conditional[key].append(_ages(row))
+    for (code, category, sex), ages in conditional.items():
+        effective[code] += [(category, Condition(lo, hi, sex)) for lo, hi in _merged(ages)]
+    distinct = sorted({(k, c) for rows in effective.values() for k, c in rows if not c.always})
+    bit = {pair: len(categories) + i for i, pair in enumerate(distinct)}
+    codes = {}
+    for code, rows in effective.items():
+        mask = 0
+        for category, condition in rows:
+            mask |= 1 << (category if condition.always else bit[category, condition])
+        codes[code] = mask
+    return codes, distinct
+
+
+def _ages(row: CodeRow) -> tuple[int, int]:
+    """Return the ages that pass both the model's edit and the MCE edit (inclusive)."""
+    return max(row.age_min, row.mce_age_min), min(row.age_max, row.mce_age_max)
+
+
+def _merged(ages: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join age ranges that touch: CMS lists ``age < 21`` and ``age >= 21`` for one category.
+
+    >>> _merged([(21, 120), (0, 20)]), _merged([(0, 1), (18, 120)])
+    ([(0, 120)], [(0, 1), (18, 120)])
+    """
+    joined: list[tuple[int, int]] = []
+    for low, high in sorted(r for r in ages if r[0] <= r[1]):
+        if joined and low <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
+        else:
+            joined.append((low, high))
+    return joined
+
+
+def _prices(
+    model: RiskModel, segments: tuple[str, ...], names: dict[int, str], n: int
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Return coefficients in thousandths and where one is published, shape (n, n_segments)."""
+    worth = np.zeros((n, len(segments)), dtype=np.int32)
+    priced = np.zeros((n, len(segments)), dtype=np.bool_)
+    for i, name in names.items():
+        for s, segment in enumerate(segments):
+            if (value := model.coefficients.get((segment, name))) is not None:
+                worth[i, s], priced[i, s] = value, True
+    return worth, priced
+
+
+def _cells(
+    model: RiskModel, facts: dict[str, NDArray[np.bool_]]
+) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
+    """Evaluate the demographic variables; several rows of one variable are alternatives."""
+    guards = {when: holds(when, facts) for when in {c.when for c in model.cells}}
+    found: dict[str, NDArray[np.bool_]] = {}
+    for cell in model.cells:
+        row = in_range(facts, cell.age_min, cell.age_max, cell.sex) & guards[cell.when]
+        found[cell.variable] = found[cell.variable] | row if cell.variable in found else row
+    return tuple(found), np.array(list(found.values()))
+
+
+def _has_cell(
+    model: RiskModel, facts: dict[str, NDArray[np.bool_]], segments: tuple[str, ...]
+) -> NDArray[np.bool_]:
+    """Say where a profile has a cell bounded by sex and age that the segment prices."""
+    has = np.zeros((N_PROFILES, len(segments)), dtype=np.bool_)
+    for cell in model.cells:
+        if (cell.age_min, cell.age_max) != (0, AGE_LIMIT) and cell.sex:
+            row = in_range(facts, cell.age_min, cell.age_max, cell.sex) & holds(cell.when, facts)
+            for segment in cell.segments:
+                has[:, segments.index(segment)] |= row
+    return has
+
+
+def _segment_of(model: RiskModel, facts: dict[str, NDArray[np.bool_]]) -> NDArray[np.int8]:
+    """Give every profile the first segment whose guard holds, or -1."""
+    chosen = np.full(N_PROFILES, -1, dtype=np.int8)
+    for i, segment in enumerate(model.segments):
+        chosen[(chosen < 0) & holds(segment.when, facts)] = i
+    return chosen
+
+
+def _check_every_profile(book: Rulebook) -> None:
+    if homeless := int((book.segment_of < 0).sum()):
+        raise ModelFolderError(f"{book.model.key}: {homeless} kinds of members have no segment")
+    own = book.has_cell[np.arange(N_PROFILES), book.segment_of]
+    if missing := int((~own).sum()):
+        raise ModelFolderError(
+            f"{book.model.key}: {missing} kinds of members have no demographic cell in their segment"
+        )

@@ -1,0 +1,1 @@
+"""From published packages to model folders."""

@@ -1,0 +1,191 @@
+"""Rebuild every committed model folder from public wheels, as ``published.toml`` says."""
+
+import tomllib
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from riskadj.errors import ImportFormatError
+from riskadj.importers import cms_python, peers
+from riskadj.importers.draft import SourceTables, toml_text, write_model_folder
+from riskadj.importers.overlay import draft_model, load_overlay
+from riskadj.importers.peers import Pairs
+
+RECIPES = Path(__file__).parent / "published.toml"
+
+
+def load_recipes() -> dict[str, Any]:
+    """Read ``published.toml``."""
+    return tomllib.loads(RECIPES.read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True, slots=True)
+class Wheels:
+    """The wheels of one folder, by the name that the recipes use."""
+
+    folder: Path
+    pins: Mapping[str, tuple[str, str]]
+
+    @classmethod
+    def in_folder(cls, folder: Path, recipes: Mapping[str, Any]) -> "Wheels":
+        """Take the pinned distributions and versions from the recipes."""
+        pins = {name: (name, version) for name, version in recipes["wheels"].items()}
+        archive = {n: (a["distribution"], a["version"]) for n, a in recipes["archive"].items()}
+        return cls(folder, pins | archive)
+
+    def path(self, name: str) -> Path:
+        """Return a wheel's path, or say which file to put where."""
+        distribution, version = self.pins[name]
+        start = f"{distribution.replace('-', '_')}-{version}-"
+        found = sorted(self.folder.glob(f"{start}*.whl"))
+        if not found:
+            raise ImportFormatError(f"{self.folder}: no {start}*.whl; `make models` downloads it")
+        return found[0]
+
+    def read(self, name: str, file: str) -> bytes:
+        """Return one file of a wheel."""
+        with zipfile.ZipFile(self.path(name)) as wheel:
+            try:
+                return wheel.read(file)
+            except KeyError:
+                raise ImportFormatError(f"{self.path(name).name} has no {file}") from None
+
+    def read_folder(self, name: str, folder: str) -> dict[str, bytes]:
+        """Return the files directly in a folder of a wheel, by name."""
+        with zipfile.ZipFile(self.path(name)) as wheel:
+            inside = [n for n in wheel.namelist() if n.startswith(folder) and not n.endswith("/")]
+            return {n.removeprefix(folder): wheel.read(n) for n in inside}
+
+    def package(self, name: str) -> dict[str, str]:
+        """Return a wheel's distribution and version, for provenance."""
+        distribution, version = self.pins[name]
+        return {"package": distribution, "version": version}
+
+
+def rebuild_models(
+    wheels: Path, models: Path, progress: Callable[[str], None] = lambda key: None
+) -> list[Path]:
+    """Write every published CMS-HCC folder under ``models/published``.
+
+    Parameters
+    ----------
+    wheels
+        Folder of the wheels that ``published.toml`` pins.
+    models
+        The ``models`` folder to write into.
+    progress
+        Called with each key before it is built.
+
+    Raises
+    ------
+    ImportFormatError
+        A wheel is missing, has an unknown form, or sources that must agree do not.
+    """
+    recipes = load_recipes()
+    box = Wheels.in_folder(wheels, recipes)
+    built = []
+    for key, build in _builders(box, recipes):
+        progress(key)
+        tables, overlay, year, release = build()
+        draft = draft_model(tables, overlay, year, release)
+        built.append(write_model_folder(draft, models / "published" / key, key))
+    write_index(models, recipes["absent"])
+    return built
+
+
+def write_index(models: Path, absent: Mapping[str, str]) -> Path:
+    """Write the registry, ``models/index.toml``, from the folders' own heads."""
+    rows = []
+    for head in sorted((models / "published").glob("*/*/model.toml")):
+        facts = tomllib.loads(head.read_text(encoding="utf-8"))
+        row = {k: facts[k] for k in ("title", "payer", "payment_year", "status", "sources")}
+        key = f"{head.parent.parent.name}/{head.parent.name}"
+        rows.append({"key": key, **row, "unverified": len(facts["unverified"])})
+    missing = [{"key": key, "why": why} for key, why in absent.items()]
+    index = models / "index.toml"
+    text = toml_text({"model": rows, "absent": missing}).lstrip("\n")
+    index.write_text(text, encoding="utf-8", newline="\n")
+    return index
+
+
+Built = tuple[SourceTables, Mapping[str, Any], int, Mapping[str, Any]]
+
+
+def _builders(
+    box: Wheels, recipes: Mapping[str, Any]
+) -> Iterator[tuple[str, Callable[[], Built]]]:
+    v28 = recipes["cms-hcc-v28"]
+    yield f"cms-hcc-v28/{v28['year']}", partial(_cms_package, box, v28)
+    for recipe in recipes["year"]:
+        yield recipe["key"], partial(_plain_year, box, recipes, recipe)
+
+
+def _cms_package(box: Wheels, recipe: Mapping[str, Any]) -> Built:
+    files = box.read_folder(recipe["wheel"], recipe["folder"])
+    tables = cms_python.read_cms_tables("V28", files, box.package(recipe["wheel"]))
+    return tables, load_overlay("cms-hcc-v28"), recipe["year"], recipe
+
+
+def _plain_year(box: Wheels, recipes: Mapping[str, Any], recipe: Mapping[str, Any]) -> Built:
+    """Build a year whose map is plain pairs: conditions are carried over by code."""
+    model, year = recipe["key"].split("/")
+    pairs = _pairs(box, recipe["map"])
+    others = {o["file"]: _pairs(box, o) for o in recipe["others"]}
+    peers.confirmed(pairs, others, recipe["confirm"], recipe["key"])
+    overlay = load_overlay(model)
+    tables = _v28_tables(box, recipes) if model == "cms-hcc-v28" else _v24_tables(
+        box, recipes["cms-hcc-v24"], overlay
+    )  # fmt: skip
+    used = [recipe["map"], *recipe["others"]]
+    tables = replace(
+        tables,
+        code_rows=peers.carry_conditions(pairs, tables.code_rows),
+        files=[*tables.files, *(_provenance(box, u) for u in used)],
+    )
+    shared = recipes["cms-hcc-v24"]["unverified"] if model == "cms-hcc-v24" else []
+    unverified = [*shared, *recipe.get("unverified", [])]
+    return tables, overlay, int(year), {**recipe, "status": "final", "unverified": unverified}
+
+
+def _v28_tables(box: Wheels, recipes: Mapping[str, Any]) -> SourceTables:
+    return _cms_package(box, recipes["cms-hcc-v28"])[0]
+
+
+def _v24_tables(
+    box: Wheels, recipe: Mapping[str, Any], overlay: Mapping[str, Any]
+) -> SourceTables:
+    """Read V24 from the SAS forms; groups and interactions stand in the overlay."""
+    read = {
+        part: (box.read(recipe[part]["wheel"], recipe[part]["file"]), recipe[part]["file"])
+        for part in ("conditions", "coefficients", "hierarchy", "labels")
+    }
+    return SourceTables(
+        code_rows=cms_python.code_rows(*read["conditions"]),
+        coefficients=peers.wide_coefficients(*read["coefficients"]),
+        labels={
+            **peers.macro_labels(*read["labels"]),
+            **{name: label for name, (_, label) in overlay["interactions"].items()},
+        },
+        groups={g: members.split() for g, members in overlay["groups"].items()},
+        interactions={name: when for name, (when, _) in overlay["interactions"].items()},
+        hierarchy=peers.macro_hierarchy(*read["hierarchy"]),
+        files=[_provenance(box, recipe[part]) for part in read],
+    )
+
+
+def _pairs(box: Wheels, source: Mapping[str, str]) -> Pairs:
+    """Read a map in whichever form the file has."""
+    data, file = box.read(source["wheel"], source["file"]), source["file"]
+    if "model" in source:
+        return peers.model_pairs(data, file, source["model"])
+    if file.endswith(".csv"):
+        return {(row[0], row[1]) for row in cms_python.code_rows(data, file)}
+    return peers.tab_pairs(data, file)
+
+
+def _provenance(box: Wheels, source: Mapping[str, str]) -> dict[str, str]:
+    data = box.read(source["wheel"], source["file"])
+    return cms_python.provenance(box.package(source["wheel"]), source["file"], data)

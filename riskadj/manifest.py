@@ -1,0 +1,72 @@
+"""The seal of a model folder: sha256 of every table, and apart of every generated file."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from riskadj.errors import ModelFolderError
+
+MANIFEST = "manifest.json"
+GENERATED = ("CARD.md", "model.json", "report.html", "score.sql")
+
+
+def read_sealed(folder: Path) -> dict[str, bytes]:
+    """Read every table of a model folder, refusing a byte that is not the sealed one.
+
+    Returns
+    -------
+    dict[str, bytes]
+        File name to content, for the tables (not the generated files).
+
+    Raises
+    ------
+    ModelFolderError
+        No manifest, a missing or unlisted file, or a file whose sha256 differs.
+    """
+    sealed = _sealed_hashes(folder)
+    present = {p.name for p in folder.iterdir() if p.is_file()} - {MANIFEST, *GENERATED}
+    if faults := sorted(present.symmetric_difference(sealed)):
+        raise ModelFolderError(
+            f"{folder}: manifest and folder disagree about {', '.join(faults)}. "
+            f"After a deliberate change run: riskadj models seal {folder}"
+        )
+    content = {name: (folder / name).read_bytes() for name in sealed}
+    changed = [name for name, data in content.items() if _sha256(data) != sealed[name]]
+    if changed:
+        raise ModelFolderError(
+            f"{folder}: changed since it was sealed: {', '.join(changed)}. "
+            f"After a deliberate change run: riskadj models seal {folder}"
+        )
+    return content
+
+
+def seal(folder: Path) -> Path:
+    """Write ``manifest.json`` for the folder as it stands; return its path."""
+    files = sorted(p for p in folder.iterdir() if p.is_file() and p.name != MANIFEST)
+    hashes = {p.name: _sha256(p.read_bytes()) for p in files}
+    manifest = {
+        "schema": 1,
+        "tables": {n: h for n, h in hashes.items() if n not in GENERATED},
+        "generated": {n: h for n, h in hashes.items() if n in GENERATED},
+    }
+    target = folder / MANIFEST
+    target.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8", newline="\n")
+    return target
+
+
+def _sealed_hashes(folder: Path) -> dict[str, str]:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["schema"] != 1:
+            raise ModelFolderError(f"{folder}: manifest schema {manifest['schema']} is not known")
+        return dict(manifest["tables"])
+    except FileNotFoundError:
+        raise ModelFolderError(
+            f"{folder}: no {MANIFEST}. If the folder is as you want it: riskadj models seal {folder}"
+        ) from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFolderError(f"{folder}: {MANIFEST} cannot be read ({error})") from None
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

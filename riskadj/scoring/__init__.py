@@ -1,0 +1,1 @@
+"""Raw scores, payment scores and their explanation."""
