@@ -189,9 +189,7 @@ def read_model(folder: Path, key: str) -> RiskModel:
             Rule(k, t, tuple(s.split()))
             for k, t, s in tables.rows("rules.csv", "type,target,sources")
         ),
-        hierarchy=tuple(
-            (p, c) for _, p, c in tables.rows("hierarchy.csv", "rank,parent,child")
-        ),
+        hierarchy=tuple((p, c) for _, p, c in tables.rows("hierarchy.csv", "rank,parent,child")),
         groups=tables.groups(),
         terms=tables.terms(),
         counts=tables.counts(),
@@ -255,8 +253,16 @@ class Tables:
         return tuple(
             CodeRow(c, k, 0, AGE_LIMIT, "", 0, AGE_LIMIT, False)
             if lo == hi == sex == mlo == mhi == ""
-            else CodeRow(c, k, int(lo or 0), int(hi or AGE_LIMIT), sex,
-                         int(mlo or 0), int(mhi or AGE_LIMIT), carried == "1")  # fmt: skip
+            else CodeRow(
+                c,
+                k,
+                int(lo or 0),
+                int(hi or AGE_LIMIT),
+                sex,
+                int(mlo or 0),
+                int(mhi or AGE_LIMIT),
+                carried == "1",
+            )  # fmt: skip
             for c, k, lo, hi, sex, mlo, mhi, carried in self.rows("code_map.csv", header)
         )
 
@@ -381,5 +387,3 @@ def guard_atoms(when: str) -> list[tuple[bool, str, str, str]]:
         no, name, operator, value = match.groups(default="")
         atoms.append((no == "!", name, operator, value))
     return atoms
-
-

@@ -72,9 +72,7 @@ def holds(when: str, facts: Facts) -> NDArray[np.bool_]:
     return result
 
 
-def in_range(
-    facts: Facts, age_min: int, age_max: int, sex: str
-) -> NDArray[np.bool_]:
+def in_range(facts: Facts, age_min: int, age_max: int, sex: str) -> NDArray[np.bool_]:
     """Say which profiles lie in the age bounds (inclusive) and, if given, are of this sex."""
     inside = (facts["age"] >= age_min) & (facts["age"] <= age_max)
     return inside & (facts["male"] == (sex == "M")) if sex else inside

@@ -134,9 +134,7 @@ def compile_rulebook(model: RiskModel) -> Rulebook:
     n_bits = n_code_bits + len(later)
     worth, priced = _prices(model, segments, names, n_bits)
     cell_names, cells = _cells(model, facts)
-    cell_worth, cell_priced = _prices(
-        model, segments, dict(enumerate(cell_names)), len(cell_names)
-    )
+    cell_worth, cell_priced = _prices(model, segments, dict(enumerate(cell_names)), len(cell_names))
     book = Rulebook(
         model=model, segments=segments, n_bits=n_bits, n_code_bits=n_code_bits,
         n_categories=len(categories), names=names, codes=codes, variants=variants,

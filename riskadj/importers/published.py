@@ -114,9 +114,7 @@ def write_index(models: Path, absent: Mapping[str, str]) -> Path:
 Built = tuple[SourceTables, Mapping[str, Any], int, Mapping[str, Any]]
 
 
-def _builders(
-    box: Wheels, recipes: Mapping[str, Any]
-) -> Iterator[tuple[str, Callable[[], Built]]]:
+def _builders(box: Wheels, recipes: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[], Built]]]:
     v28 = recipes["cms-hcc-v28"]
     yield f"cms-hcc-v28/{v28['year']}", partial(_cms_package, box, v28)
     for recipe in recipes["year"]:
@@ -154,9 +152,7 @@ def _v28_tables(box: Wheels, recipes: Mapping[str, Any]) -> SourceTables:
     return _cms_package(box, recipes["cms-hcc-v28"])[0]
 
 
-def _v24_tables(
-    box: Wheels, recipe: Mapping[str, Any], overlay: Mapping[str, Any]
-) -> SourceTables:
+def _v24_tables(box: Wheels, recipe: Mapping[str, Any], overlay: Mapping[str, Any]) -> SourceTables:
     """Read V24 from the SAS forms; groups and interactions stand in the overlay."""
     read = {
         part: (box.read(recipe[part]["wheel"], recipe[part]["file"]), recipe[part]["file"])

@@ -109,9 +109,7 @@ def blend(scores: Sequence[Thousandths], year: PaymentYear) -> Thousandths:
     """Add the components' payment scores by weight and round (thousandths in and out)."""
     weights = [Fraction(c.weight.number) for c in year.components]
     common = int(np.lcm.reduce([w.denominator for w in weights]))
-    total = sum(
-        score * int(weight * common) for score, weight in zip(scores, weights, strict=True)
-    )
+    total = sum(score * int(weight * common) for score, weight in zip(scores, weights, strict=True))
     return round_half_up(np.asarray(total, dtype=np.int64), common)
 
 

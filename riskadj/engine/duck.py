@@ -1,0 +1,188 @@
+"""Reduce members and diagnoses to words in DuckDB, counting everything that does not map."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+import pyarrow as pa
+
+from riskadj.engine.diagnoses import (
+    Counting,
+    count_unknown_members,
+    keep_counting,
+    matching_id,
+    register_code_words,
+)
+from riskadj.engine.inputs import Source, attach, count, reading
+from riskadj.engine.members import AgeReference, Fault, encode_members, faults
+from riskadj.engine.words import word_names, words_sql
+from riskadj.errors import InputError
+from riskadj.features.rulebook import Rulebook
+from riskadj.tables import DIAGNOSIS_CODE
+
+BATCH_ROWS = 1 << 17
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to reduce.
+
+    Attributes
+    ----------
+    books
+        Rulebooks whose words are wanted, side by side.
+    age_reference
+        The date at which age counts.
+    counting
+        Which diagnoses count.
+    forced
+        A segment is forced or all are wanted, so ESRD status is not asked for.
+    quarantine
+        Score the good rows and keep the bad ones with reasons, instead of raising.
+    count_rows
+        Also count diagnosis rows of unknown members (one more pass).
+    """
+
+    books: tuple[Rulebook, ...]
+    age_reference: AgeReference
+    counting: Counting
+    forced: bool = False
+    quarantine: bool = False
+    count_rows: bool = True
+
+
+@dataclass(slots=True)
+class Quality:
+    """What was read, set aside and assumed; every row is in one of the counts.
+
+    Attributes
+    ----------
+    members_rejected
+        Rows set aside in quarantine, by reason.
+    diagnoses_set_aside
+        Rows that cannot count, by reason: not mapped, or not of an accepted claim or year.
+    diagnoses_of_unknown_members
+        Rows (mapped or not) whose member is not in the members table; None when not counted.
+    unread_rows
+        CSV rows that could not be parsed, by reason (quarantine only).
+    without_cell
+        Members whose age and sex a forced segment does not price.
+    notes
+        What was assumed.
+    """
+
+    members: int = 0
+    members_scored: int = 0
+    members_rejected: dict[str, int] = field(default_factory=dict)
+    diagnoses: int = 0
+    diagnoses_mapped: int = 0
+    diagnoses_set_aside: dict[str, int] = field(default_factory=dict)
+    diagnoses_of_unknown_members: int | None = None
+    unread_rows: dict[str, int] = field(default_factory=dict)
+    without_cell: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """Members as ``rn, member_id, profile, w0, ...`` in the order of the input.
+
+    Attributes
+    ----------
+    words
+        The word columns of each rulebook.
+    rejected
+        ``row, why`` of the members set aside in quarantine.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    words: list[list[str]]
+    quality: Quality
+    rejected: pa.Table
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the members in input order; all of them, exactly once."""
+        columns = ", ".join(f"coalesce(w.{n}, 0) as {n}" for names in self.words for n in names)
+        query = (
+            f"select m.rn, m.member_id, m.profile, {columns} from members_coded m "
+            "left join member_words w on m.member_id = w.member_id "
+            "where m.why is null order by m.rn"
+        )
+        out = 0
+        with reading("members"):
+            for batch in self.connection.sql(query).to_arrow_reader(BATCH_ROWS):
+                out += batch.num_rows
+                yield batch
+        if out != self.quality.members_scored:
+            raise AssertionError(f"{self.quality.members_scored} members in, {out} out")
+
+
+def reduce_members(
+    connection: duckdb.DuckDBPyConnection, members: Source, diagnoses: Source, request: Request
+) -> Reduced:
+    """Reduce both tables to one row of words a member.
+
+    Raises
+    ------
+    InputError
+        A table cannot be read or, unless in quarantine, members break the contract; the message
+        has counts and row numbers, never values.
+    """
+    quality = Quality()
+    view = attach(connection, "members", members, request.quarantine)
+    quality.notes += encode_members(connection, view, request.age_reference, request.forced)
+    _settle_members(connection, request, quality)
+    dx = attach(connection, "diagnoses", diagnoses, request.quarantine)
+    member_id, code = matching_id(view, dx), dx.need(DIAGNOSIS_CODE)
+    source, aside = keep_counting(connection, dx, request.counting)
+    codes = register_code_words(connection, source, code, request.books)
+    quality.diagnoses_mapped = codes.mapped
+    quality.diagnoses_set_aside = aside | codes.unmapped
+    quality.diagnoses = codes.mapped + sum(quality.diagnoses_set_aside.values())
+    if request.counting.data_sources and not dx.find(("data_source",)):
+        kept = ", ".join(request.counting.data_sources)
+        quality.notes.append(f"no column data_source: all diagnoses taken as from {kept}")
+    words = word_names(request.books)
+    select = words_sql(source, member_id, code, [n for names in words for n in names])
+    with reading("diagnoses"):
+        connection.execute(f"create temp table member_words as {select}")
+    if request.count_rows:
+        quality.diagnoses_of_unknown_members = count_unknown_members(connection, source, member_id)
+    _count_unread(connection, request, quality)
+    rejected = connection.sql(
+        "select rn + 1 as row, why from members_coded where why is not null order by 1"
+    ).to_arrow_table()
+    return Reduced(connection, words, quality, rejected)
+
+
+def _settle_members(
+    connection: duckdb.DuckDBPyConnection, request: Request, quality: Quality
+) -> None:
+    """Count the members; raise if some are bad and quarantine was not asked for."""
+    quality.members = count(connection, "select count(*) from members_coded")
+    if quality.members == 0:
+        raise InputError("members: the table has no rows")
+    found = faults(connection)
+    if found and not request.quarantine:
+        raise InputError(_message(found, quality.members))
+    quality.members_rejected = {f.what: f.rows for f in found}
+    quality.members_scored = quality.members - sum(f.rows for f in found)
+
+
+def _message(found: Sequence[Fault], total: int) -> str:
+    lines = "\n".join(f"  {fault}" for fault in found)
+    return (
+        f"members: of {total:,} rows,\n{lines}\n"
+        "Correct them, or score the rest: --on-error quarantine"
+    )
+
+
+def _count_unread(
+    connection: duckdb.DuckDBPyConnection, request: Request, quality: Quality
+) -> None:
+    """Count CSV rows that could not be parsed, by kind."""
+    if request.quarantine:
+        rows = connection.execute(
+            "select error_type::varchar, count(distinct line) from reject_errors group by 1"
+        ).fetchall()
+        quality.unread_rows = {f"CSV row: {kind.lower()}": n for kind, n in rows}

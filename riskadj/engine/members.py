@@ -1,0 +1,191 @@
+"""Encode the members table: a row number, the id and the profile, every refused row counted."""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from riskadj.engine.inputs import View, count, quoted, reading
+from riskadj.errors import InputError
+from riskadj.features.profiles import AXES
+from riskadj.tables import AGE, BIRTH_DATE, CODED, ESRD, MEMBER_ID, Field, plain
+
+MAX_SPELLINGS = 1000
+INTEGER_TYPES = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT",
+                 "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Rows of the members table that break the contract in one way."""
+
+    what: str
+    rows: int
+    first_row: int
+
+    def __str__(self) -> str:
+        return f"{self.rows:,} rows: {self.what} (first at row {self.first_row:,})"
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A column as SQL: its code, and a condition that says when the value is refused."""
+
+    field: Field
+    code: str
+    refused: str
+
+
+def encode_members(
+    connection: duckdb.DuckDBPyConnection, view: View, ages: "AgeReference", forced: bool
+) -> list[str]:
+    """Create the temporary table ``members_coded (rn, member_id, profile, why)``.
+
+    ``why`` is null for a good row. Returns notes on what was assumed (absent columns, blanks).
+    """
+    member_id = view.need(MEMBER_ID)
+    expressions = [_age(connection, view, ages)]
+    expressions += [_coded(connection, view, field) for field in CODED]
+    if not forced:
+        expressions.append(_coded(connection, view, ESRD))
+    profile = expressions[0].code
+    for expression, size in zip(expressions[1:], AXES[1:], strict=False):
+        profile = f"({profile}) * {size} + {expression.code}"
+    refusals = [(f"{member_id} is null", "member_id is empty"), *_refusals(expressions, forced)]
+    cases = " ".join(f"when {test} then '{what}'" for test, what in refusals)
+    with reading("members"):
+        connection.execute(
+            "create temp table members_coded as select "
+            f"(row_number() over () - 1)::bigint as rn, {id_expression(view)} as member_id, "
+            f"({profile})::integer as profile, case {cases} end as why from {quoted(view.name)}"
+        )
+    _refuse_duplicates(connection)
+    return [n for e in expressions if (n := _assumed(view, e.field))]
+
+
+def faults(connection: duckdb.DuckDBPyConnection) -> list[Fault]:
+    """Count the refused rows by reason; row numbers count from 1, the header not counted."""
+    found = connection.execute(
+        "select why, count(*), min(rn) + 1 from members_coded where why is not null "
+        "group by 1 order by 3"
+    ).fetchall()
+    return [Fault(*row) for row in found]
+
+
+def id_expression(view: View) -> str:
+    """Return SQL for the member id: whole numbers as BIGINT, text trimmed.
+
+    Raises
+    ------
+    InputError
+        The id is neither text nor a whole number.
+    """
+    column, kind = view.need(MEMBER_ID), view.type_of(MEMBER_ID)
+    if kind in INTEGER_TYPES:
+        return f"{column}::bigint"
+    if kind == "VARCHAR":
+        return column
+    raise InputError(
+        f"{view.name}: member_id is {kind}; expected text or whole numbers. "
+        "(Whole numbers become decimals when a value is missing: drop or fill those rows.)"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AgeReference:
+    """The date at which age counts; ``years`` has more than one only if models differ."""
+
+    date: dt.date
+
+
+def _age(connection: duckdb.DuckDBPyConnection, view: View, reference: AgeReference) -> Expression:
+    """Age from ``birth_date`` where there is one, else the ``age`` column."""
+    column = view.find((BIRTH_DATE.name, *BIRTH_DATE.other_names))
+    if column is None:
+        if view.find((AGE.name,)) is None:
+            view.need(("birth_date",))
+        return _coded(connection, view, AGE)
+    born = f"try_cast({column} as date)"
+    years = f"(({_months(reference.date)} - (year({born}) * 12 + month({born})) - " \
+            f"(day({born}) > {reference.date.day})::int) // 12)"  # fmt: skip
+    last = dt.date(reference.date.year, 12, 31)
+    refused = f"{born} is null or {born} > date '{last}' or {years} > {AXES[0] - 1}"
+    return Expression(BIRTH_DATE, f"greatest({years}, 0)", refused)
+
+
+def _months(date: dt.date) -> int:
+    return date.year * 12 + date.month
+
+
+def _coded(connection: duckdb.DuckDBPyConnection, view: View, field: Field) -> Expression:
+    """Turn the few distinct raw values of a column into a CASE over them."""
+    column = view.find((field.name, *field.other_names))
+    if column is None:
+        if field.absent is None:
+            view.need((field.name, *field.other_names))
+        return Expression(field, str(field.absent), "false")
+    with reading(view.name):
+        raw = connection.execute(
+            f"select distinct {column} from {quoted(view.name)} limit {MAX_SPELLINGS + 1}"
+        ).fetchall()
+    if len(raw) > MAX_SPELLINGS:
+        raise InputError(
+            f"{view.name}: {field.name} has more than {MAX_SPELLINGS} different values; "
+            f"expected {field.expects}"
+        )
+    by_code: dict[int, list[object]] = {}
+    for (value,) in raw:
+        text = plain(value)
+        code = field.blank if text == "" else field.read(text)
+        if code is not None:
+            by_code.setdefault(code, []).append(value)
+    cases = [f"when {_is_in(column, values)} then {code}" for code, values in by_code.items()]
+    code_sql = f"case {' '.join(cases)} end" if cases else "null"
+    return Expression(field, f"({code_sql})", f"({code_sql}) is null")
+
+
+def _is_in(column: str, values: Sequence[object]) -> str:
+    literals = [_literal(v) for v in values if v is not None]
+    tests = [f"{column} in ({', '.join(literals)})"] if literals else []
+    tests += [f"{column} is null"] if None in values else []
+    return f"({' or '.join(tests)})"
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return f"'{value}'::double" if isinstance(value, float) else str(value)
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def _refusals(expressions: Sequence[Expression], forced: bool) -> Iterator[tuple[str, str]]:
+    for e in expressions:
+        name = "age" if e.field is BIRTH_DATE else e.field.name
+        if e.field is BIRTH_DATE:
+            what = "birth_date is not a date, is in the future, or gives an age over 120"
+        else:
+            what = f"{name} is not {e.field.expects}"
+        yield e.refused, what.replace("'", "''")
+    if not forced:
+        yield (f"{expressions[-1].code} <> 0",
+               "esrd_status is dialysis, transplant or graft, which CMS-HCC models do not pay")  # fmt: skip
+
+
+def _refuse_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
+    """Mark every row of a repeated id: which one is right cannot be known."""
+    with reading("members"):
+        repeated = "select count(member_id) - count(distinct member_id) from members_coded"
+        if count(connection, repeated):
+            connection.execute(
+                "update members_coded set why = 'member_id stands more than once' "
+                "where member_id in (select member_id from members_coded "
+                "group by 1 having count(*) > 1)"
+            )
+
+
+def _assumed(view: View, field: Field) -> str | None:
+    if field.absent is not None and view.find((field.name, *field.other_names)) is None:
+        return f"no column {field.name}: taken as {'not dual' if 'dual' in field.name else 'no'}"
+    return None

@@ -1,0 +1,319 @@
+"""Why: every score as a sum of factors, every diagnosis with a status and a reason."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from riskadj.catalog import published_years, resolve_model
+from riskadj.connection import connect
+from riskadj.engine.diagnoses import Counting, reason_sql
+from riskadj.engine.inputs import Source, attach, reading
+from riskadj.features.conditions import (
+    Rows,
+    apply_requires_any,
+    apply_variants,
+    keep_most_severe,
+    unpack_words,
+)
+from riskadj.features.profiles import AXES
+from riskadj.features.rulebook import Rulebook
+from riskadj.features.terms import add_variables
+from riskadj.scoring.raw import CHUNK, live_rows
+from riskadj.tables import DIAGNOSIS_CODE, MEMBER_ID, code_fault, normalized_code
+
+COUNTED, SUPERSEDED, INVALID_AGE, INVALID_SEX, UNMAPPED, NOT_VALID = (
+    "counted", "superseded", "invalid_age", "invalid_sex", "unmapped", "not_valid_in_year",
+)  # fmt: skip
+
+SEX_STRIDE = int(np.prod(AXES[2:]))
+"""How far apart in a profile number the sexes stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some members of a population, as the kernel takes them."""
+
+    ids: pa.Array
+    profile: NDArray[np.int32]
+    words: NDArray[np.int64]
+    segment: NDArray[np.int8]
+
+
+def chunks_of(
+    book: Rulebook, population: pa.Table, words: Sequence[str], segments: Sequence[str | None]
+) -> Iterator[Chunk]:
+    """Yield the population in chunks, once for each segment to price (None: the member's own)."""
+    for segment in segments:
+        for start in range(0, population.num_rows, CHUNK):
+            part = population.slice(start, CHUNK).combine_chunks()
+            profile = part["profile"].to_numpy()
+            block = np.stack([part[w].to_numpy() for w in words], axis=1)
+            own = book.segment_of[profile] if segment is None else np.full(
+                len(profile), book.segments.index(segment), np.int8
+            )  # fmt: skip
+            yield Chunk(part["member_id"].combine_chunks(), profile, block, own)
+
+
+def factor_table(plan: Any, population: pa.Table, words: Sequence[Sequence[str]]) -> pa.Table:
+    """Return ``member_id, model, segment, term, label, coefficient`` for every model of a plan."""
+    parts = []
+    for book, names in zip(plan.books, words, strict=True):
+        segments = book.segments if plan.all_segments else (plan.segment,)
+        for chunk in chunks_of(book, population, names, segments):
+            parts.append(_factors(chunk, book))
+    return pa.concat_tables(parts)
+
+
+def _factors(chunk: Chunk, book: Rulebook) -> pa.Table:
+    """Return a chunk's factors, ordered by member, demographic ones first."""
+    rows = live_rows(chunk.words, chunk.profile, book)
+    cell_member, cell = np.nonzero(
+        (book.cells[:, chunk.profile] & book.cell_priced[:, chunk.segment]).T
+    )
+    member, bit = np.nonzero((rows & book.priced[:, chunk.segment]).T)
+    who = np.concatenate((cell_member, member))
+    term = np.concatenate((cell, bit + len(book.cell_names)))
+    worth = np.concatenate((
+        book.cell_worth[cell, chunk.segment[cell_member]],
+        book.worth[bit, chunk.segment[member]],
+    ))  # fmt: skip
+    order = np.argsort(who, kind="stable")
+    names = [*book.cell_names, *(book.names.get(b, "") for b in range(book.n_bits))]
+    labels = book.model.labels
+    term_names = pa.array(names, pa.string())
+    term_labels = pa.array([labels.get(n, "") for n in names], pa.string())
+    return pa.table({
+        "member_id": chunk.ids.take(pa.array(who[order])),
+        "model": pa.array([book.model.key]).take(pa.array(np.zeros(len(who), np.int8))),
+        "segment": pa.array(book.segments).take(pa.array(chunk.segment[who[order]])),
+        "term": term_names.take(pa.array(term[order])),
+        "label": term_labels.take(pa.array(term[order])),
+        "coefficient": pa.array(worth[order] / 1000),
+    })  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What happened to the conditions of some members.
+
+    Attributes
+    ----------
+    rows : bool, shape (n_bits, n_members)
+        What holds at the end.
+    dropped_by : int16, shape (n_categories, n_members)
+        The category that outranked a condition, -1 if none, -2 if it lacked its companion.
+    """
+
+    rows: Rows
+    dropped_by: NDArray[np.int16]
+
+
+def trace_of(chunk: Chunk, book: Rulebook) -> Trace:
+    """Run the rulebook, noting which rule dropped what."""
+    rows = unpack_words(chunk.words, book.n_code_bits, book.n_bits)
+    apply_variants(rows, chunk.profile, book)
+    dropped_by = np.full((book.n_categories, len(chunk.profile)), -1, dtype=np.int16)
+    before = rows[: book.n_categories].copy()
+    apply_requires_any(rows, book)
+    dropped_by[before & ~rows[: book.n_categories]] = -2
+    for parent, child in book.hierarchy:
+        dropped_by[child][rows[parent] & rows[child]] = parent
+        keep_most_severe(rows, ((parent, child),))
+    add_variables(rows, chunk.profile, book)
+    return Trace(rows, dropped_by)
+
+
+def status_table(
+    plan: Any,
+    population: pa.Table,
+    words: Sequence[Sequence[str]],
+    diagnoses: Source,
+    counting: Counting,
+) -> pa.Table:
+    """Return ``member_id, diagnosis_code, model, condition, status, because``.
+
+    One row for each distinct (member, normalized code) and condition that the code means; every
+    diagnosis of a scored member is there.
+    """
+    pairs = distinct_diagnoses(population, diagnoses, counting)
+    parts = []
+    for book, names in zip(plan.books, words, strict=True):
+        reader = CodeReader(book)
+        start = 0
+        for chunk in chunks_of(book, population, names, (plan.segment,)):
+            here = pairs.filter(
+                (pc.field("place") >= start) & (pc.field("place") < start + len(chunk.ids))
+            )
+            parts.append(_statuses(chunk, here, start, book, reader))
+            start += len(chunk.ids)
+    return pa.concat_tables(parts)
+
+
+def distinct_diagnoses(population: pa.Table, diagnoses: Source, counting: Counting) -> pa.Table:
+    """Return ``place, code, why``: each member's distinct raw codes, by place in the population.
+
+    ``why`` is null where the code counts on at least one row, else ``status: reason``.
+    """
+    with connect() as connection:
+        view = attach(connection, "diagnoses", diagnoses, skip_bad_rows=True)
+        places = pa.array(np.arange(population.num_rows))
+        connection.register("places", pa.table({"id": population["member_id"], "place": places}))
+        reason = reason_sql(view, counting) or "null"
+        with reading("diagnoses"):
+            return connection.sql(
+                f"select p.place, d.{view.need(DIAGNOSIS_CODE)}::varchar as code, "
+                "case when count(*) > count(d.why) then null else min(d.why) end as why "
+                f"from (select *, {reason} as why from diagnoses) d "
+                f"join places p on p.id = d.{view.need(MEMBER_ID)} group by 1, 2 order by 1, 2"
+            ).to_arrow_table()
+
+
+class CodeReader:
+    """What each code can mean in a model: conditional bits, and reasons when none applies."""
+
+    def __init__(self, book: Rulebook) -> None:
+        self.book = book
+        self.headers = frozenset(c[:n] for c in book.codes for n in range(3, len(c)))
+        self.variants = {v.bit: v for v in book.variants}
+        self._other_years: frozenset[str] | None = None
+
+    def meanings(self, code: str) -> list[int]:
+        """Return the code bits that a normalized code sets."""
+        mask, bits = self.book.codes.get(code, 0), []
+        while mask:
+            low = mask & -mask
+            bits.append(low.bit_length() - 1)
+            mask ^= low
+        return bits
+
+    def no_meaning(self, code: str) -> tuple[str, str]:
+        """Return status and reason of a code that the model does not map."""
+        if code in self.other_years():
+            return NOT_VALID, "the model maps this code in another payment year only"
+        why = {
+            "blank": "no code", "header_only": "not a complete code: longer codes are mapped",
+            "icd9_like": "looks like ICD-9", "malformed": "not an ICD-10-CM code",
+        }  # fmt: skip
+        fault = code_fault(code, self.headers)
+        return UNMAPPED, why.get(fault or "", "no payment condition")
+
+    def other_years(self) -> frozenset[str]:
+        """Return codes that only other years of the same model map (read when first needed)."""
+        if self._other_years is None:
+            keys = published_years(self.book.model.facts.model)
+            found = {r.code for key in keys for r in resolve_model(key).code_map}
+            self._other_years = frozenset(found - set(self.book.codes))
+        return self._other_years
+
+
+def _statuses(
+    chunk: Chunk, pairs: pa.Table, start: int, book: Rulebook, reader: CodeReader
+) -> pa.Table:
+    """Give a chunk's diagnoses their status; loops over distinct codes and reasons, not members."""
+    trace = trace_of(chunk, book)
+    place = pairs["place"].to_numpy() - start
+    found: list[tuple[NDArray[np.int64], str, str | None, str, str]] = []
+    for (raw, why), who in _groups(pairs):
+        code = normalized_code(raw)
+        if why is None:
+            at = place[who]
+            found += [
+                (at[rows], *said) for rows, *said in _one_code(code, at, chunk, trace, reader)
+            ]
+        else:
+            status, _, because = why.partition(": ")
+            found.append((place[who], code, None, status, because))
+    at = np.concatenate([f[0] for f in found] or [np.empty(0, np.int64)])
+    order = np.argsort(at, kind="stable")
+    which = np.repeat(np.arange(len(found)), [len(f[0]) for f in found])[order]
+    columns = [
+        pa.array([f[i] for f in found], pa.string()).take(pa.array(which)) for i in (1, 2, 3, 4)
+    ]
+    return pa.table({
+        "member_id": chunk.ids.take(pa.array(at[order])),
+        "diagnosis_code": columns[0],
+        "model": pa.array([book.model.key], pa.string()).take(pa.array(which * 0)),
+        "condition": columns[1], "status": columns[2], "because": columns[3],
+    })  # fmt: skip
+
+
+def _groups(pairs: pa.Table) -> Iterator[tuple[tuple[str, str | None], NDArray[np.int64]]]:
+    """Yield each distinct (code, why) with its rows."""
+    code = pairs["code"].combine_chunks().dictionary_encode()
+    why = pairs["why"].combine_chunks().cast(pa.string()).dictionary_encode(null_encoding="encode")
+    n = max(len(why.dictionary), 1)
+    key = code.indices.fill_null(-1).to_numpy().astype(np.int64) * n + why.indices.to_numpy()
+    order = np.argsort(key, kind="stable")
+    starts = np.flatnonzero(np.diff(key[order], prepend=-(n + 1)))
+    codes, reasons = code.dictionary.to_pylist(), why.dictionary.to_pylist()
+    for rows in np.split(order, starts[1:]) if len(order) else ():
+        place, reason = divmod(int(key[rows[0]]), n)
+        yield ("" if place < 0 else codes[place], reasons[reason]), rows
+
+
+Found = tuple[NDArray[np.int64], str, str | None, str, str]
+
+
+def _one_code(
+    code: str, place: NDArray[np.int64], chunk: Chunk, trace: Trace, reader: CodeReader
+) -> Iterator[Found]:
+    """Yield ``(rows, code, condition, status, because)`` of one code's members."""
+    everyone = np.arange(len(place))
+    meanings = reader.meanings(code)
+    if not meanings:
+        yield everyone, code, None, *reader.no_meaning(code)
+        return
+    valid_anywhere = np.zeros(len(place), dtype=np.bool_)
+    for bit in meanings:
+        variant = reader.variants.get(bit)
+        valid = np.ones(len(place), np.bool_) if variant is None else variant.valid[
+            chunk.profile[place]
+        ]  # fmt: skip
+        category = bit if variant is None else variant.category
+        valid_anywhere |= valid
+        yield from _live(code, category, everyone[valid], place, trace, reader.book)
+    if not valid_anywhere.all():
+        yield from _invalid(code, meanings, everyone[~valid_anywhere], place, chunk, reader)
+
+
+def _live(
+    code: str, category: int, rows: NDArray[np.int64], place: NDArray[np.int64], trace: Trace,
+    book: Rulebook,
+) -> Iterator[Found]:  # fmt: skip
+    """Split members whose code means a category by what became of the category."""
+    name = book.names[category]
+    fate = trace.dropped_by[category, place[rows]]
+    for by in np.unique(fate):
+        if by == -1:
+            status, because = COUNTED, ""
+        elif by == -2:
+            rule = next(s for t, s in book.requires_any if t == category)
+            needs = ", ".join(book.names[b] for b in rule)
+            status, because = SUPERSEDED, f"{name} counts only together with one of {needs}"
+        else:
+            status, because = SUPERSEDED, f"{book.names[int(by)]} outranks {name}"
+        yield rows[fate == by], code, name, status, because
+
+
+def _invalid(
+    code: str, meanings: list[int], rows: NDArray[np.int64], place: NDArray[np.int64],
+    chunk: Chunk, reader: CodeReader,
+) -> Iterator[Found]:  # fmt: skip
+    """Say which edit a code fails: sex if no row allows the member's sex, else age."""
+    variants = [reader.variants[bit] for bit in meanings]
+    name = reader.book.names[variants[0].category]
+    male = chunk.profile[place[rows]] // SEX_STRIDE % 2 == 1
+    for is_male, sex in ((False, "F"), (True, "M")):
+        these = rows[male == is_male]
+        if len(these):
+            allowed = [v.condition for v in variants if v.condition.sex in ("", sex)]
+            if not allowed:
+                yield these, code, name, INVALID_SEX, f"not valid for sex {sex}"
+            else:
+                ages = " or ".join(f"{c.age_min}-{c.age_max}" for c in allowed)
+                yield these, code, name, INVALID_AGE, f"valid for ages {ages} only"

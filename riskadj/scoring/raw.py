@@ -1,0 +1,101 @@
+"""The kernel: words and profiles of many members to segments, raw scores and conditions."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskadj.features.conditions import (
+    Rows,
+    apply_requires_any,
+    apply_variants,
+    keep_most_severe,
+    unpack_words,
+)
+from riskadj.features.rulebook import Rulebook
+from riskadj.features.terms import add_variables
+
+CHUNK = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class RawScores:
+    """Raw scores of some members.
+
+    Attributes
+    ----------
+    segment : int8, shape (n_members,)
+    score : int32, shape (n_members,)
+        In thousandths.
+    condition_member, condition : int32 and int16, shape (n_conditions,)
+        The members' live conditions, as (member, category bit), ordered by member and bit.
+    """
+
+    segment: NDArray[np.int8]
+    score: NDArray[np.int32]
+    condition_member: NDArray[np.int32]
+    condition: NDArray[np.int16]
+
+
+def raw_scores(
+    words: NDArray[np.int64],
+    profile: NDArray[np.int32],
+    book: Rulebook,
+    segment: NDArray[np.int8] | None = None,
+) -> RawScores:
+    """Score members.
+
+    Parameters
+    ----------
+    words : int64, shape (n_members, n_words)
+        Code bits.
+    profile : int32, shape (n_members,)
+    segment : int8, shape (n_members,), optional
+        Forces the segment; otherwise the profile's own.
+
+    Returns
+    -------
+    RawScores
+        Sums of integer thousandths: exact, and independent of order and chunking.
+    """
+    chosen = book.segment_of[profile] if segment is None else segment
+    score = book.base[profile, chosen]
+    members: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
+    bits: list[NDArray[np.int16]] = [np.empty(0, np.int16)]
+    for who in _with_codes(words):
+        rows = live_rows(words[who], profile[who], book)
+        score[who] += _worth(rows, chosen[who], book)
+        member, bit = np.nonzero(rows[: book.n_categories].T)
+        members.append(who[member])
+        bits.append(bit.astype(np.int16))
+    return RawScores(chosen, score, np.concatenate(members), np.concatenate(bits))
+
+
+def live_rows(words: NDArray[np.int64], profile: NDArray[np.int32], book: Rulebook) -> Rows:
+    """Run the rulebook: bool, shape (n_bits, n_members), of everything that holds."""
+    rows = unpack_words(words, book.n_code_bits, book.n_bits)
+    apply_variants(rows, profile, book)
+    apply_requires_any(rows, book)
+    keep_most_severe(rows, book.hierarchy)
+    add_variables(rows, profile, book)
+    return rows
+
+
+def _with_codes(words: NDArray[np.int64]) -> Iterator[NDArray[np.int32]]:
+    """Yield the members that have any code, in chunks that fit the cache."""
+    if words.shape[1] == 0:
+        return
+    who = np.flatnonzero(words.any(axis=1)).astype(np.int32)
+    for start in range(0, len(who), CHUNK):
+        yield who[start : start + CHUNK]
+
+
+def _worth(rows: Rows, segment: NDArray[np.int8], book: Rulebook) -> NDArray[np.int32]:
+    """Sum the coefficients of each member's variables, in the member's own segment."""
+    total = np.zeros(rows.shape[1], dtype=np.int32)
+    for bit in np.flatnonzero(book.worth.any(axis=1)):
+        who = np.flatnonzero(rows[bit])
+        if len(who):
+            total[who] += book.worth[bit, segment[who]]
+    return total

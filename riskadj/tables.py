@@ -1,0 +1,132 @@
+"""What the input tables hold: columns, their other names, and the spellings a value may have.
+
+The contract is data: each distinct raw value of a column is read once by ``read`` below, and the
+engine replaces the rows by its code. So ten million rows cost as many readings as there are
+spellings, every refused value is counted with its first row, and no value reaches a message.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from riskadj.features.profiles import FULL_DUAL, NOT_DUAL, PARTIAL_DUAL
+from riskadj.model import AGE_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column of the members table.
+
+    Attributes
+    ----------
+    name
+        Canonical name, as in the documentation and messages.
+    other_names
+        Names accepted instead.
+    read
+        Turns a raw value into its code; None means the value is refused.
+    expects
+        What the message says was expected.
+    absent
+        The code of a column that is not there, or None when the column is required.
+    blank
+        The code of an empty value, or None when a value is required.
+    """
+
+    name: str
+    other_names: tuple[str, ...]
+    read: Callable[[str], int | None]
+    expects: str
+    absent: int | None
+    blank: int | None
+
+
+def plain(value: Any) -> str:
+    """Return a raw value as trimmed upper-case text; blank for None and NaN; 2.0 becomes 2."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = str(value).strip().upper()
+    return "" if text in ("NAN", "NONE", "NULL", "<NA>", "NAT") else re.sub(r"\.0+$", "", text)
+
+
+def _age(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"\d{1,3}", text) and int(text) <= AGE_LIMIT else None
+
+
+def _spelling(codes: Mapping[str, int]) -> Callable[[str], int | None]:
+    return codes.get
+
+
+_SEX = {"F": 0, "2": 0, "FEMALE": 0, "WOMAN": 0, "M": 1, "1": 1, "MALE": 1, "MAN": 1}
+_OREC = {str(n): n for n in range(4)}
+_FULL, _PARTIAL, _NONE = (
+    ("02", "04", "08"),
+    ("01", "03", "05", "06"),
+    ("00", "09", "10", "99", "NA"),
+)
+_DUAL = (
+    dict.fromkeys(_FULL, FULL_DUAL)
+    | dict.fromkeys(_PARTIAL, PARTIAL_DUAL)
+    | dict.fromkeys(_NONE, NOT_DUAL)
+)
+_DUAL |= {code[1:]: kind for code, kind in _DUAL.items() if code.startswith("0")}
+_YES_NO = dict.fromkeys(("1", "TRUE", "T", "Y", "YES"), 1) | dict.fromkeys(
+    ("0", "FALSE", "F", "N", "NO"), 0
+)
+_ESRD = {"NONE": 0, "0": 0, "N": 0, "FALSE": 0, "DIALYSIS": 1, "TRANSPLANT": 1, "GRAFT": 1}
+
+AGE = Field("age", (), _age, f"whole years from 0 to {AGE_LIMIT}", None, None)
+BIRTH_DATE = Field("birth_date", ("dob", "date_of_birth"), _age, "a date", None, None)
+SEX = Field(
+    "sex", ("gender",), _spelling(_SEX), "F, M, 1 (male), 2 (female) or the word", None, None
+)
+OREC = Field("original_reason_entitlement_code", ("orec", "original_reason_entitlement"),
+             _spelling(_OREC), "0, 1, 2 or 3", None, None)  # fmt: skip
+DUAL = Field("dual_status_code", ("dual", "dual_status"), _spelling(_DUAL),
+             "00-06, 08-10 or 99 (blank: not dual)", NOT_DUAL, NOT_DUAL)  # fmt: skip
+STATUS = tuple(
+    Field(name, other, _spelling(_YES_NO), "yes or no", 0, 0)
+    for name, other in (
+        ("long_term_institutional", ("lti",)),
+        ("new_enrollee", ("ne",)),
+        ("chronic_snp", ("snp", "c_snp")),
+    )
+)
+ESRD = Field("esrd_status", (), _spelling(_ESRD), "none, dialysis, transplant or graft", 0, 0)
+CODED = (SEX, OREC, DUAL, *STATUS)
+"""The coded columns in the order of a profile's axes, after age."""
+
+MEMBER_ID = ("member_id", "person_id", "mbi", "bene_id")
+DIAGNOSIS_CODE = ("diagnosis_code", "icd10", "dx", "diag")
+DATA_SOURCE = ("data_source",)
+
+
+def normalized_code(raw: Any) -> str:
+    """Return a diagnosis code as the tables spell it: no dots or blanks, upper case.
+
+    >>> normalized_code(" e11.9 ")
+    'E119'
+    """
+    return "" if raw is None else str(raw).replace(".", "").replace(" ", "").strip().upper()
+
+
+ICD10 = re.compile(r"[A-Z][0-9][0-9AB][0-9A-Z]{0,4}")
+
+
+def code_fault(code: str, headers: frozenset[str]) -> str | None:
+    """Say why a normalized code that maps to nothing may be wrong, or None for a plain code.
+
+    Parameters
+    ----------
+    headers
+        Proper prefixes of the model's codes: a code among them lacks digits.
+    """
+    if code in ("", "NAN", "NONE", "NULL"):
+        return "blank"
+    if ICD10.fullmatch(code):
+        return "header_only" if code in headers else None
+    return "icd9_like" if re.fullmatch(r"[0-9]{3,5}", code) else "malformed"
