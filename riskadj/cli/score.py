@@ -1,0 +1,171 @@
+"""``riskadj score``: members and diagnoses in, scores out."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from riskadj.engine.duck import Quality
+    from riskadj.scoring.scorer import Options, Plan
+
+Members = Annotated[Path, typer.Option(help="Members table: .parquet, .csv or .ndjson.")]
+Diagnoses = Annotated[Path | None, typer.Option(help="Diagnoses table: member_id, diagnosis_code.")]
+Eob = Annotated[
+    list[Path] | None,
+    typer.Option(help="FHIR R4 ExplanationOfBenefit file (.ndjson, .ndjson.gz, .json); repeatable."),
+]
+PaymentYear = Annotated[int | None, typer.Option(help="Payment year, such as 2026.")]
+Payer = Annotated[str, typer.Option(help="Payment program.")]
+Model = Annotated[
+    str | None,
+    typer.Option(help="Raw scores of one model: a key such as cms-hcc-v28/2026, or a folder."),
+]
+
+
+def score(
+    members: Members,
+    out: Annotated[Path, typer.Option(help="Scores: .parquet or .csv.")],
+    diagnoses: Diagnoses = None,
+    eob: Eob = None,
+    payment_year: PaymentYear = None,
+    payer: Payer = "ma",
+    model: Model = None,
+    segment: Annotated[str | None, typer.Option(help="Force this segment (with --model).")] = None,
+    all_segments: Annotated[
+        bool, typer.Option("--all-segments", help="Price every segment (with --model).")
+    ] = False,
+    factors: Annotated[Path | None, typer.Option(help="Also write every score's factors.")] = None,
+    statuses: Annotated[
+        Path | None, typer.Option(help="Also write every diagnosis with its status and reason.")
+    ] = None,
+    rejected: Annotated[Path | None, typer.Option(help="Also write rows set aside.")] = None,
+    quality: Annotated[Path | None, typer.Option(help="Also write the counts (.json).")] = None,
+    on_error: Annotated[
+        str, typer.Option(help="raise: stop at bad members; quarantine: score the others.")
+    ] = "raise",
+    memory_limit: Annotated[str | None, typer.Option(help="For the engine, such as 1GB.")] = None,
+    threads: Annotated[int | None, typer.Option(help="For the engine; all cores if not given.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be read and used; score nothing.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Score members with a payment year's models, or with one model.
+
+    Examples:
+
+    - `riskadj score --members m.parquet --diagnoses d.parquet --payment-year 2026 --out s.parquet`
+    - `riskadj score --members m.csv --eob eob.ndjson.gz --payment-year 2026 --out s.csv`
+    - `riskadj score --members m.csv --diagnoses d.csv --model cms-hcc-v28/2026 --all-segments --out s.csv`
+    """
+    from riskadj.cli.console import progress
+    from riskadj.scoring.scorer import Options
+    from riskadj.scoring.sink import Outputs, score_to_files
+
+    plan = chosen_plan(model, payer, payment_year, segment, all_segments)
+    options = Options(on_error, True, memory_limit, threads)  # type: ignore[arg-type]
+    source, claims = diagnosis_source(diagnoses, eob, plan, options)
+    if dry_run:
+        _print_dry_run(plan, members, source, json)
+        return
+    outputs = Outputs(out, factors, statuses, rejected, quality)
+    with progress(quiet or json) as report:
+        counts = score_to_files(plan, (members, source), outputs, options, report)
+    _print_result(counts, claims, plan, outputs.written(), json)
+
+
+def chosen_plan(
+    model: str | None, payer: str, payment_year: int | None, segment: str | None, all_segments: bool
+) -> "Plan":
+    """Return the plan of ``--model`` or of ``--payment-year``; exactly one must be given."""
+    from riskadj.catalog import resolve_model
+    from riskadj.scoring.scorer import plan_model, plan_payment_year
+
+    if (model is None) == (payment_year is None):
+        raise typer.BadParameter("give --payment-year, or --model for raw scores of one model")
+    if model is not None:
+        folder = Path(model)
+        return plan_model(resolve_model(folder if folder.is_dir() else model), segment, all_segments)
+    if segment or all_segments:
+        raise typer.BadParameter("--segment and --all-segments go with --model")
+    return plan_payment_year(payer, int(payment_year or 0))
+
+
+def diagnosis_source(
+    diagnoses: Path | None, eob: list[Path] | None, plan: "Plan", options: "Options"
+) -> tuple[Any, dict[str, int]]:
+    """Return the diagnoses table, or the one read from claims, and what reading counted."""
+    if (diagnoses is None) == (not eob):
+        raise typer.BadParameter("give --diagnoses, or --eob")
+    if diagnoses is not None:
+        return diagnoses, {}
+    import pyarrow as pa
+
+    from riskadj.catalog import models_root
+    from riskadj.scoring.scorer import counting_of
+    from riskadj.sources.accepted_claims import load_rule
+    from riskadj.sources.fhir import diagnoses_from_eob
+
+    rule, year = load_rule(models_root()), counting_of(plan).service_year
+    read = [
+        diagnoses_from_eob(path, rule, service_years={year}, on_error=options.on_error)
+        for path in eob or []
+    ]
+    counted: dict[str, int] = {}
+    for name, n in (item for r in read for item in r.quality.items()):
+        counted[name] = counted.get(name, 0) + n
+    return pa.concat_tables([r.table for r in read]), counted
+
+
+def _print_dry_run(plan: "Plan", members: Path, source: Any, as_json: bool) -> None:
+    from riskadj.cli.console import out, print_json
+    from riskadj.engine.inputs import shape_of
+
+    shapes = {name: shape_of(name, s) for name, s in (("members", members), ("diagnoses", source))}
+    said = {
+        "models": [b.model.key for b in plan.books],
+        "payment": plan.payment.key if plan.payment else None,
+        "tables": {
+            name: {"rows": rows, "columns": [c for c, _ in view.columns.values()]}
+            for name, (rows, view) in shapes.items()
+        },
+        "caveats": list(plan.caveats),
+    }
+    if as_json:
+        print_json(said)
+        return
+    out.print(f"Models: {', '.join(b.model.key for b in plan.books)}")
+    for name, (rows, view) in shapes.items():
+        out.print(f"{name}: {rows:,} rows; columns {', '.join(view.columns)}")
+    for caveat in plan.caveats:
+        out.print(f"note: {caveat}", style="dim")
+    out.print("Nothing was scored (--dry-run).")
+
+
+def _print_result(
+    quality: "Quality", claims: dict[str, int], plan: "Plan", written: list[Path], as_json: bool
+) -> None:
+    from riskadj.cli.console import counts, err, out, print_json
+
+    said = asdict(quality)
+    if as_json:
+        print_json({**said, "claims": claims, "caveats": list(plan.caveats),
+                    "written": [str(p) for p in written]})  # fmt: skip
+        return
+    if claims:
+        out.print(counts("Claims", claims))
+    out.print(counts("Members", {"read": quality.members, "scored": quality.members_scored,
+                                 **quality.members_rejected}))  # fmt: skip
+    out.print(counts("Diagnosis rows", {
+        "read": quality.diagnoses, "mapped to a payment condition": quality.diagnoses_mapped,
+        **{f"set aside: {k}": n for k, n in quality.diagnoses_set_aside.items()},
+        "of members not in the table": quality.diagnoses_of_unknown_members or 0,
+        **quality.unread_rows,
+    }))  # fmt: skip
+    for note in (*quality.notes, *plan.caveats):
+        err.print(f"note: {note}", style="dim")
+    for path in written:
+        out.print(f"wrote {path}")

@@ -1,0 +1,185 @@
+"""Write scores to files: batch by batch, whole or not at all."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pcompute
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+
+from riskadj.connection import connect
+from riskadj.engine.duck import Quality
+from riskadj.engine.inputs import Source
+from riskadj.errors import InputError
+from riskadj.scoring.explain import factor_table, status_table
+from riskadj.scoring.scorer import Options, Plan, as_kind, counting_of, reduced, score_batch
+
+SUFFIXES = (".parquet", ".csv")
+Progress = Callable[[str, int], None]
+"""Called with what is going on and how many members are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where results go; None is not written.
+
+    Attributes
+    ----------
+    scores, factors, statuses
+        ``.parquet`` or ``.csv``.
+    rejected
+        Members set aside in quarantine, as ``row, why``.
+    quality
+        JSON: counts, assumptions and caveats.
+    """
+
+    scores: Path
+    factors: Path | None = None
+    statuses: Path | None = None
+    rejected: Path | None = None
+    quality: Path | None = None
+
+    def written(self) -> list[Path]:
+        """Return the paths that were asked for."""
+        return [path for path in asdict(self).values() if path is not None]
+
+
+class Writer(Protocol):
+    """What ParquetWriter and CSVWriter have in common."""
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append a table."""
+
+    def close(self) -> None:
+        """Finish the file."""
+
+
+def score_to_files(
+    plan: Plan,
+    sources: tuple[Source, Source],
+    outputs: Outputs,
+    options: Options,
+    progress: Progress = lambda what, done: None,
+) -> Quality:
+    """Score members and diagnoses (``sources``) into files; memory stays flat.
+
+    Raises
+    ------
+    InputError
+        Input cannot be read or breaks the contract; no output is left behind.
+    """
+    with connect(options.memory_limit, options.threads) as connection:
+        progress("reading members and diagnoses", 0)
+        population = reduced(plan, connection, *sources, options)
+        with Files(outputs) as files:
+            done = 0
+            for batch in population.batches():
+                table = score_batch(plan, batch, population.words, population.quality)
+                files.write("scores", table)
+                _explain(plan, pa.table(batch), population.words, sources[1], files)
+                done += batch.num_rows
+                progress("scoring members", done)
+            if done == 0:
+                raise InputError("members: no row is left to score")
+            files.write("rejected", population.rejected)
+            files.write_quality(population.quality, plan.caveats)
+    return population.quality
+
+
+def _explain(
+    plan: Plan, batch: pa.Table, words: list[list[str]], diagnoses: Source, files: "Files"
+) -> None:
+    if files.wants("factors"):
+        files.write("factors", factor_table(plan, batch, words))
+    if files.wants("statuses"):
+        files.write("statuses", status_table(plan, batch, words, diagnoses, counting_of(plan)))
+
+
+class Files:
+    """The output files, each written beside its place and renamed only when all is done."""
+
+    def __init__(self, outputs: Outputs) -> None:
+        named = {k: v for k, v in asdict(outputs).items() if v is not None}
+        self.paths: Mapping[str, Path] = named
+        self.writers: dict[str, Writer] = {}
+        for what, path in named.items():
+            _check(path, what)
+
+    def wants(self, what: str) -> bool:
+        """Whether this output was asked for."""
+        return what in self.paths
+
+    def write(self, what: str, table: pa.Table) -> None:
+        """Append rows to an output, if it was asked for."""
+        if what in self.paths:
+            if what not in self.writers:
+                self.writers[what] = _open(self._temporary(what), self.paths[what], table)
+            self.writers[what].write_table(_writable(table, self.paths[what]))
+
+    def write_quality(self, quality: Quality, caveats: tuple[str, ...]) -> None:
+        """Write counts, assumptions and caveats as JSON, if asked for."""
+        if "quality" in self.paths:
+            text = json.dumps({**asdict(quality), "caveats": list(caveats)}, indent=2)
+            self._temporary("quality").write_text(text + "\n", encoding="utf-8")
+
+    def __enter__(self) -> "Files":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for writer in self.writers.values():
+            writer.close()
+        for what, path in self.paths.items():
+            temporary = self._temporary(what)
+            if temporary.exists():
+                if kind is None:
+                    temporary.replace(path)
+                else:
+                    temporary.unlink()
+
+    def _temporary(self, what: str) -> Path:
+        path = self.paths[what]
+        return path.with_name(f".{path.name}.part")
+
+
+def _check(path: Path, what: str) -> None:
+    if not path.parent.is_dir():
+        raise InputError(f"{what}: there is no folder {path.parent}")
+    wanted = (".json",) if what == "quality" else SUFFIXES
+    if path.suffix not in wanted:
+        raise InputError(f"{what}: {path.name} does not end in {' or '.join(wanted)}")
+
+
+def _open(temporary: Path, path: Path, table: pa.Table) -> Writer:
+    schema = _writable(table, path).schema
+    temporary.touch(mode=0o600)
+    if path.suffix == ".csv":
+        return _CsvWriter(pc.CSVWriter(temporary, schema))
+    return pq.ParquetWriter(temporary, schema, compression="zstd")
+
+
+class _CsvWriter:
+    def __init__(self, writer: pc.CSVWriter) -> None:
+        self.writer = writer
+
+    def write_table(self, table: pa.Table) -> None:
+        self.writer.write_table(table)
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+def _writable(table: pa.Table, path: Path) -> pa.Table:
+    """Return a table that the format can hold: CSV has text for lists, separated by spaces."""
+    if path.suffix != ".csv":
+        return table
+    plain = as_kind(table, table)
+    for i, name in enumerate(plain.schema.names):
+        if pa.types.is_list(plain.schema.field(i).type):
+            joined = pcompute.binary_join(plain[name], " ")
+            plain = plain.set_column(i, name, joined)
+    return plain
+

@@ -1,0 +1,135 @@
+"""Ours against four peers, member by member: every difference must be a written, proven defect."""
+
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from riskadj.catalog import resolve_model
+from tests.parity.defects import (
+    ALTERATIONS,
+    Case,
+    Defect,
+    categories_of,
+    explain,
+    map_differences,
+    ours,
+    read_defects,
+    scorer,
+)
+from tests.parity.members import Member, draw_members
+from tests.parity.peers import TABLES, load_peer, missing_wheel
+
+FULL, SLICE, LEAST = 3000, 50, 2000
+PAIRS = [(peer, model) for peer, models in TABLES.items() for model in models]
+SLICE_PAIRS = [p for p in PAIRS if p[1] in ("cms-hcc-v24/2022", "cms-hcc-v28/2026")]
+DEFECTS = read_defects()
+
+
+class Comparison(NamedTuple):
+    """What one peer and one model gave.
+
+    Attributes
+    ----------
+    refused
+        Members the peer cannot be asked about, by reason.
+    fired
+        Disagreements by the entries that explain them.
+    unexplained
+        The rest: the case, ours and theirs.
+    """
+
+    compared: int
+    agreed: int
+    refused: Counter[str]
+    fired: Counter[str]
+    unexplained: list[str]
+
+
+@pytest.fixture(scope="session")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("wheels")
+
+
+def compare(peer_name: str, key: str, number: int, folder: Path) -> Comparison:
+    if reason := missing_wheel(peer_name):
+        pytest.skip(reason)
+    peer, model = load_peer(peer_name, key, folder), resolve_model(key)
+    asked, refused = [], Counter()
+    for member in draw_members(model, number, "parity"):
+        segment, mine = ours(scorer(key), member)
+        if reason := peer.refuses(member, segment):
+            refused[reason] += 1
+        else:
+            asked.append((member, segment, mine))
+    theirs = peer.score([m for m, _, _ in asked], [s for _, s, _ in asked])
+    defects = defects_of(peer_name, key)
+    fired, unexplained = Counter(), []
+    for (member, segment, mine), their in zip(asked, theirs, strict=True):
+        if mine != their:
+            case = Case(member, segment, categories_of(model, member), model, peer)
+            some = explain(case, their, defects)
+            fired.update(d.id for d in some or ())
+            if some is None:
+                unexplained.append(f"{segment} {member}: ours {mine}, theirs {their}")
+    differ = sum(m != t for (_, _, m), t in zip(asked, theirs, strict=True))
+    return Comparison(len(asked), len(asked) - differ, refused, fired, unexplained)
+
+
+def defects_of(peer: str, key: str) -> tuple[Defect, ...]:
+    return tuple(d for d in DEFECTS if d.peer == peer and key in d.models)
+
+
+def skip_without(peer: str) -> None:
+    if reason := missing_wheel(peer):
+        pytest.skip(reason)
+
+
+@pytest.mark.parametrize(("peer", "key"), SLICE_PAIRS)
+def test_a_slice_differs_only_by_known_defects(peer, key, unpacked):
+    found = compare(peer, key, SLICE, unpacked)
+
+    assert found.unexplained == []
+    assert found.compared + found.refused.total() == SLICE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("peer", "key"), PAIRS)
+def test_every_difference_is_a_known_defect_and_every_known_defect_is_seen(peer, key, unpacked):
+    found = compare(peer, key, FULL, unpacked)
+
+    assert found.unexplained == []
+    assert found.compared >= LEAST
+    assert found.compared + found.refused.total() == FULL
+    assert sorted(found.fired) == sorted(d.id for d in defects_of(peer, key))
+
+
+@pytest.mark.parametrize(("peer", "key"), PAIRS)
+def test_code_maps_differ_where_the_list_says_and_by_as_many_codes(peer, key, unpacked):
+    skip_without(peer)
+    listed = {(d.peer, k): n for d in DEFECTS for k, n in d.codes.items()}
+
+    differing = map_differences(key, load_peer(peer, key, unpacked))
+
+    assert len(differing) == listed.get((peer, key), 0)
+
+
+def test_every_entry_is_reasoned_and_names_a_counterfactual():
+    for defect in DEFECTS:
+        assert defect.alteration in ALTERATIONS, defect.id
+        assert defect.reason, defect.id
+        assert defect.source, defect.id
+        assert {(defect.peer, m) for m in defect.models} <= set(PAIRS), defect.id
+    assert {d.alteration for d in DEFECTS} == set(ALTERATIONS)
+    assert len({d.id for d in DEFECTS}) == len(DEFECTS)
+
+
+def test_the_same_seed_draws_the_same_members():
+    model = resolve_model("cms-hcc-v28/2026")
+
+    once, again = draw_members(model, 20, "seed"), draw_members(model, 20, "seed")
+
+    assert once == again
+    assert once != draw_members(model, 20, "another seed")
+    assert all(isinstance(m, Member) for m in once)
