@@ -23,7 +23,7 @@ def connect(
         How many threads the engine may use; all cores when None.
     """
     with tempfile.TemporaryDirectory(prefix="riskadj-") as spill:
-        config: dict[str, str | int] = {
+        config: dict[str, str | bool | int | float | list[str]] = {
             "temp_directory": spill,
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",

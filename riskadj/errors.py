@@ -4,7 +4,7 @@ RiskadjError
 ├── NotPublishedError    a model, payment year or list that is not in models/
 ├── ModelFolderError     a model folder that is not whole, or was changed after it was sealed
 ├── ImportFormatError    a source package that does not look as its importer expects
-└── InputError           members, diagnoses or claims that cannot be read or do not hold what they must
+└── InputError           members, diagnoses or claims that cannot be read or break their contract
 """
 
 

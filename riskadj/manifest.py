@@ -62,7 +62,7 @@ def _sealed_hashes(folder: Path) -> dict[str, str]:
         return dict(manifest["tables"])
     except FileNotFoundError:
         raise ModelFolderError(
-            f"{folder}: no {MANIFEST}. If the folder is as you want it: riskadj models seal {folder}"
+            f"{folder}: no {MANIFEST}. If all is as you want it: riskadj models seal {folder}"
         ) from None
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFolderError(f"{folder}: {MANIFEST} cannot be read ({error})") from None

@@ -126,8 +126,9 @@ class RiskModel:
     @property
     def labels(self) -> dict[str, str]:
         """Every scored variable's label."""
-        own = {c.variable: c.label for c in self.cells} | dict(self.categories)
-        return own | {t.name: t.label for t in (*self.terms, *self.counts)}
+        cells = {c.variable: c.label for c in self.cells}
+        terms = {t.name: t.label for t in self.terms}
+        return cells | dict(self.categories) | terms | {c.name: c.label for c in self.counts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,19 +252,10 @@ class Tables:
         """Read ``code_map.csv``; a blank bound means any."""
         header = "code,category,age_min,age_max,sex,mce_age_min,mce_age_max,carried"
         return tuple(
-            CodeRow(c, k, 0, AGE_LIMIT, "", 0, AGE_LIMIT, False)
-            if lo == hi == sex == mlo == mhi == ""
-            else CodeRow(
-                c,
-                k,
-                int(lo or 0),
-                int(hi or AGE_LIMIT),
-                sex,
-                int(mlo or 0),
-                int(mhi or AGE_LIMIT),
-                carried == "1",
-            )  # fmt: skip
-            for c, k, lo, hi, sex, mlo, mhi, carried in self.rows("code_map.csv", header)
+            CodeRow(row[0], row[1], 0, AGE_LIMIT, "", 0, AGE_LIMIT, False)
+            if not any(row[2:])
+            else _conditional(row)
+            for row in self.rows("code_map.csv", header)
         )
 
     def groups(self) -> dict[str, tuple[str, ...]]:
@@ -308,6 +300,14 @@ class Tables:
         return worth
 
 
+def _conditional(row: list[str]) -> CodeRow:
+    code, category, low, high, sex, mce_low, mce_high, carried = row
+    return CodeRow(
+        code, category, int(low or 0), int(high or AGE_LIMIT), sex,
+        int(mce_low or 0), int(mce_high or AGE_LIMIT), carried == "1",
+    )  # fmt: skip
+
+
 def _thousandths(text: str, where: str) -> int:
     """Turn a decimal with at most three places into integer thousandths, exactly."""
     match = re.fullmatch(r"(-?)(\d+)(?:\.(\d{1,3}))?", text)
@@ -338,7 +338,8 @@ def _listed(model: RiskModel, segment: Segment) -> set[str]:
     """Every variable that the segment must price."""
     key = segment.key
     listed = {c.variable for c in model.cells if key in c.segments}
-    listed |= {t.name for t in (*model.terms, *model.counts) if key in t.segments}
+    listed |= {t.name for t in model.terms if key in t.segments}
+    listed |= {c.name for c in model.counts if key in c.segments}
     return listed | (set(model.categories) if segment.uses_diagnoses else set())
 
 
@@ -357,10 +358,12 @@ def _unknown_names(model: RiskModel) -> Iterator[str]:
         for name in sorted(names - known):
             yield f"{table}: {name} is not defined"
     in_segments = {
-        "demographics.csv": model.cells, "terms.csv": model.terms, "counts.csv": model.counts
-    }  # fmt: skip
-    for table, rows in in_segments.items():
-        for key in sorted({s for r in rows for s in r.segments} - segments):
+        "demographics.csv": [c.segments for c in model.cells],
+        "terms.csv": [t.segments for t in model.terms],
+        "counts.csv": [c.segments for c in model.counts],
+    }
+    for table, listed in in_segments.items():
+        for key in sorted({s for row in listed for s in row} - segments):
             yield f"{table}: segment {key} is not in segments.csv"
     yield from (f"rules.csv: type {r.kind} is not known" for r in model.rules
                 if r.kind != "requires_any")  # fmt: skip

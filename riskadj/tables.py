@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from riskadj.features.profiles import FULL_DUAL, NOT_DUAL, PARTIAL_DUAL
 from riskadj.model import AGE_LIMIT
+
+NOT_DUAL, PARTIAL_DUAL, FULL_DUAL = range(3)
+"""Dual classes, as a profile holds them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ PACKAGE = Path(__file__).parents[1] / "riskadj"
 
 
 def code_lines(text: str) -> int:
-    return sum(1 for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    return sum(
+        1 for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
+    )
 
 
 def long_functions(path: Path, limit: int) -> list[tuple[int, str]]:
@@ -18,7 +20,9 @@ def long_functions(path: Path, limit: int) -> list[tuple[int, str]]:
             doc = ast.get_docstring(node)
             size = (node.end_lineno or 0) - node.lineno + 1 - (len(doc.splitlines()) if doc else 0)
             if size > limit:
-                found.append((size, f"{path.relative_to(PACKAGE.parent)}:{node.lineno} {node.name}"))
+                found.append(
+                    (size, f"{path.relative_to(PACKAGE.parent)}:{node.lineno} {node.name}")
+                )
     return found
 
 

@@ -24,8 +24,8 @@ def demo(
     Claims do not tell age, sex or entitlement. With --eob alone the claims are read and counted,
     and a members file to fill in is written.
 
-    Examples:
-
+    Examples
+    --------
     - `riskadj demo`
     - `riskadj demo --eob claims.ndjson.gz --members members.csv --payment-year 2026`
     """
@@ -101,7 +101,9 @@ def _print_summary(scores: Path) -> None:
     from riskadj.cli.console import out as screen
     from riskadj.connection import connect
 
-    table = Table("model", "segment", box=None, title="Scores by segment", title_justify="left")
+    table = Table(box=None, title="Scores by segment", title_justify="left")
+    table.add_column("model", no_wrap=True)
+    table.add_column("segment", no_wrap=True)
     for name in ("members", "mean raw score", "mean payment score", "conditions a member"):
         table.add_column(name, justify="right")
     with connect() as connection:

@@ -8,8 +8,6 @@ import typer
 from riskadj.cli.score import Diagnoses, Eob, Model, Payer, PaymentYear
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from riskadj.scoring.scorer import Plan, Scores
 
 
@@ -33,8 +31,8 @@ def explain(
 ) -> None:
     """Explain one member's score: segment, conditions, what dropped what, terms, payment.
 
-    Examples:
-
+    Examples
+    --------
     - `riskadj explain --members m.parquet --diagnoses d.parquet --member-id 7 --payment-year 2026`
     - `riskadj explain --age 70 --sex F --orec 0 --dx E11.21,I50.9 --payment-year 2024`
     """
@@ -86,7 +84,7 @@ def print_explanation(scores: "Scores", plan: "Plan", as_json: bool) -> None:
         out.print(_diagnosis_table([s for s in statuses if s["model"] == row["model"]]))
         out.print(_factor_table([f for f in factors if f["model"] == row["model"]], row))
         for step in chain:
-            out.print(f"  {step['step']:<18}{step['factor']:<14}{step['value']:>12}")
+            out.print(f"  {step['step']:<18}{step['factor']:<14}{step['value']:>10}")
         out.print()
     if plan.payment and len(plan.books) > 1:
         parts = " + ".join(
@@ -108,7 +106,11 @@ def _chain(plan: "Plan", i: int, row: dict[str, Any]) -> list[dict[str, str]]:
     component = plan.payment.components[i]
     steps = chain_of(round(row["raw_score"] * 1000), component, plan.payment)
     return [
-        {"step": s.name, "factor": s.factor, "value": f"{float(s.value):.6f}".rstrip("0")}
+        {
+            "step": s.name,
+            "factor": s.factor,
+            "value": f"{float(s.value):.{3 if s.name == 'round' else 6}f}",
+        }
         for s in steps
     ]
 

@@ -14,7 +14,9 @@ Members = Annotated[Path, typer.Option(help="Members table: .parquet, .csv or .n
 Diagnoses = Annotated[Path | None, typer.Option(help="Diagnoses table: member_id, diagnosis_code.")]
 Eob = Annotated[
     list[Path] | None,
-    typer.Option(help="FHIR R4 ExplanationOfBenefit file (.ndjson, .ndjson.gz, .json); repeatable."),
+    typer.Option(
+        help="FHIR R4 ExplanationOfBenefit file (.ndjson, .ndjson.gz, .json); repeatable."
+    ),
 ]
 PaymentYear = Annotated[int | None, typer.Option(help="Payment year, such as 2026.")]
 Payer = Annotated[str, typer.Option(help="Payment program.")]
@@ -46,7 +48,9 @@ def score(
         str, typer.Option(help="raise: stop at bad members; quarantine: score the others.")
     ] = "raise",
     memory_limit: Annotated[str | None, typer.Option(help="For the engine, such as 1GB.")] = None,
-    threads: Annotated[int | None, typer.Option(help="For the engine; all cores if not given.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="For the engine; all cores if not given.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be read and used; score nothing.")
@@ -55,11 +59,11 @@ def score(
 ) -> None:
     """Score members with a payment year's models, or with one model.
 
-    Examples:
-
+    Examples
+    --------
     - `riskadj score --members m.parquet --diagnoses d.parquet --payment-year 2026 --out s.parquet`
     - `riskadj score --members m.csv --eob eob.ndjson.gz --payment-year 2026 --out s.csv`
-    - `riskadj score --members m.csv --diagnoses d.csv --model cms-hcc-v28/2026 --all-segments --out s.csv`
+    - `riskadj score --members m.csv --diagnoses d.csv --model cms-hcc-v28/2026 --out s.csv`
     """
     from riskadj.cli.console import progress
     from riskadj.scoring.scorer import Options
@@ -88,7 +92,9 @@ def chosen_plan(
         raise typer.BadParameter("give --payment-year, or --model for raw scores of one model")
     if model is not None:
         folder = Path(model)
-        return plan_model(resolve_model(folder if folder.is_dir() else model), segment, all_segments)
+        return plan_model(
+            resolve_model(folder if folder.is_dir() else model), segment, all_segments
+        )
     if segment or all_segments:
         raise typer.BadParameter("--segment and --all-segments go with --model")
     return plan_payment_year(payer, int(payment_year or 0))

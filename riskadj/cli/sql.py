@@ -8,7 +8,9 @@ import typer
 
 def sql(
     model: Annotated[str, typer.Argument(help="A key such as cms-hcc-v28/2026, or a folder.")],
-    out: Annotated[Path | None, typer.Option(help="File to write; standard output if not given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; standard output if not given.")
+    ] = None,
 ) -> None:
     """Write the whole model as one standalone SELECT for DuckDB.
 

@@ -11,7 +11,7 @@ from riskadj.engine.members import id_expression
 from riskadj.engine.words import split_words, word_names
 from riskadj.errors import InputError
 from riskadj.features.rulebook import Rulebook
-from riskadj.tables import DIAGNOSIS_CODE, MEMBER_ID, code_fault, normalized_code
+from riskadj.tables import MEMBER_ID, code_fault, normalized_code
 
 NOT_ACCEPTED, OUTSIDE_DATES = "not_accepted_claim", "outside_dates"
 

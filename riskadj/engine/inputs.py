@@ -169,9 +169,9 @@ def rows_of_member(name: str, source: Source, member_id: str) -> Any:
     with connect() as connection:
         view = attach(connection, name, source, skip_bad_rows=False)
         with reading(name):
-            return connection.execute(
+            return connection.sql(
                 f"select * from {quoted(name)} where {view.need(MEMBER_ID)}::varchar = ?",
-                [member_id],
+                params=[member_id],
             ).to_arrow_table()
 
 

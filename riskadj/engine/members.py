@@ -169,8 +169,8 @@ def _refusals(expressions: Sequence[Expression], forced: bool) -> Iterator[tuple
             what = f"{name} is not {e.field.expects}"
         yield e.refused, what.replace("'", "''")
     if not forced:
-        yield (f"{expressions[-1].code} <> 0",
-               "esrd_status is dialysis, transplant or graft, which CMS-HCC models do not pay")  # fmt: skip
+        why = "esrd_status is not none: CMS-HCC models do not pay ESRD months"
+        yield f"{expressions[-1].code} <> 0", why
 
 
 def _refuse_duplicates(connection: duckdb.DuckDBPyConnection) -> None:

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from riskadj.errors import ModelFolderError
 from riskadj.model import AGE_LIMIT, FACTS, RiskModel, guard_atoms
+from riskadj.tables import FULL_DUAL, NOT_DUAL, PARTIAL_DUAL
 
 AXES = (AGE_LIMIT + 1, 2, 4, 3, 2, 2, 2)
 """Age, sex (F, M), OREC (0-3), dual class, LTI, new enrollee, chronic SNP."""
 N_PROFILES = int(np.prod(AXES))
 SEXES = ("F", "M")
-NOT_DUAL, PARTIAL_DUAL, FULL_DUAL = range(3)
+
 _COMPARE = {"=": operator.eq, "!=": operator.ne, ">=": operator.ge, "<=": operator.le,
             "<": operator.lt, ">": operator.gt}  # fmt: skip
 

@@ -257,5 +257,5 @@ def _check_every_profile(book: Rulebook) -> None:
     own = book.has_cell[np.arange(N_PROFILES), book.segment_of]
     if missing := int((~own).sum()):
         raise ModelFolderError(
-            f"{book.model.key}: {missing} kinds of members have no demographic cell in their segment"
+            f"{book.model.key}: {missing} kinds of members have no cell in their own segment"
         )

@@ -95,7 +95,7 @@ def provenance(package: Mapping[str, str], name: str, data: bytes) -> dict[str, 
 
 def code_rows(data: bytes, name: str) -> list[Row]:
     """Read CMS's code map with its age and sex conditions."""
-    rows = []
+    rows: list[Row] = []
     for row in _rows(data, name, MAPPING_HEADER):
         low, high = _ages(row["AGE_EDIT_CONDITION"], name)
         mce_low, mce_high = _ages(row["MCE_AGE_CONDITION"], name)

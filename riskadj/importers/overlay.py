@@ -94,26 +94,33 @@ def _facts(
     }
 
 
+SEXES = (("F", "Female"), ("M", "Male"))
+
+
 def _cells(overlay: Mapping[str, Any]) -> Iterator[Row]:
     """Yield the demographic variables: age-sex cells, new-enrollee cells, status variables."""
     named = overlay["lists"]
     for kind in ("disabled", "aged"):
         segments = f"{named[kind]} {named['institutional']}"
-        for letter, word in (("F", "Female"), ("M", "Male")):
+        for letter, word in SEXES:
             for suffix, low, high in overlay["cells"][kind]:
                 label = f"{word} {_ages(suffix)}"
                 yield (f"{letter}{suffix}", label, letter, str(low), str(high), "", segments)
-    for group, (when, who) in overlay["new_enrollee_groups"].items():
-        youngest = 65 if group.endswith("_ORIGDIS") else 0
-        for letter, word in (("F", "Female"), ("M", "Male")):
-            for suffix, low, high, *guard in overlay["cells"]["new_enrollee"]:
-                if low >= youngest:
-                    label = f"{who}, {word} {_ages(suffix)}"
-                    both = " & ".join([when, *guard])
-                    yield (f"{group}_NE{letter}{suffix}", label, letter, str(low), str(high),
-                           both, named["new_enrollee"])  # fmt: skip
+    yield from _new_enrollee_cells(overlay)
     for row in overlay["demographics"]:
         yield (row["variable"], row["label"], row["sex"], "", "", row["when"], named[row["list"]])
+
+
+def _new_enrollee_cells(overlay: Mapping[str, Any]) -> Iterator[Row]:
+    segments = overlay["lists"]["new_enrollee"]
+    for group, (when, who) in overlay["new_enrollee_groups"].items():
+        youngest = 65 if group.endswith("_ORIGDIS") else 0
+        old_enough = [c for c in overlay["cells"]["new_enrollee"] if c[1] >= youngest]
+        for letter, word in SEXES:
+            for suffix, low, high, *guard in old_enough:
+                name, label = f"{group}_NE{letter}{suffix}", f"{who}, {word} {_ages(suffix)}"
+                both = " & ".join([when, *guard])
+                yield (name, label, letter, str(low), str(high), both, segments)
 
 
 def _ages(suffix: str) -> str:
@@ -153,7 +160,7 @@ def _coefficients(
     known = set(segments.values())
     if odd := sorted({c for row in tables.coefficients.values() for c in row} - known):
         raise ImportFormatError(f"coefficients for unknown segments: {', '.join(odd)}")
-    rows = [
+    rows: list[Row] = [
         (v, *(_decimal(tables.coefficients.get(v, {}).get(column, ""), v)
               for column in segments.values()))
         for v in variables

@@ -105,7 +105,7 @@ def carry_conditions(base: Pairs, conditional: Sequence[Row]) -> list[Row]:
 def _carried(code: str, categories: set[str], table: Sequence[Row]) -> list[Row]:
     edited = any(r[1] in categories and any(r[2:5]) for r in table)
     taken = [r for r in table if r[1] in categories or (edited and any(r[2:5]))]
-    rows = [(*r[:7], "1" if any(r[2:7]) else "") for r in taken]
+    rows: list[Row] = [(*r[:7], "1" if any(r[2:7]) else "") for r in taken]
     if lost := categories - {r[1] for r in taken}:
         ages = {tuple(r[5:7]) for r in table} or {("", "")}
         if len(ages) > 1:

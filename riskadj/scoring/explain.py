@@ -64,8 +64,7 @@ def factor_table(plan: Any, population: pa.Table, words: Sequence[Sequence[str]]
     parts = []
     for book, names in zip(plan.books, words, strict=True):
         segments = book.segments if plan.all_segments else (plan.segment,)
-        for chunk in chunks_of(book, population, names, segments):
-            parts.append(_factors(chunk, book))
+        parts += [_factors(c, book) for c in chunks_of(book, population, names, segments)]
     return pa.concat_tables(parts)
 
 

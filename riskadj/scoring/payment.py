@@ -120,7 +120,7 @@ def round_half_up(numerator: Thousandths, denominator: int) -> Thousandths:
     [1, -1, 0]
     """
     size = (2 * np.abs(numerator) + denominator) // (2 * denominator)
-    return np.sign(numerator) * size
+    return np.where(numerator < 0, -size, size)
 
 
 def chain_of(raw: int, component: Component, year: PaymentYear) -> list[Step]:

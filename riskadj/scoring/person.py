@@ -55,7 +55,7 @@ class BitRules:
     Attributes
     ----------
     variants
-        ``(bit, category bit, valid)``; ``valid`` is indexed by profile.
+        ``(bit mask, category number, valid)``; ``valid`` is indexed by profile.
     parents
         ``(parent bit, bits to drop)`` in listed order, children of one parent together.
     flags
@@ -101,7 +101,7 @@ def bit_rules(book: Rulebook) -> BitRules:
         code_bits=(1 << book.n_code_bits) - 1,
         variant_bits=_mask(v.bit for v in book.variants),
         category_bits=(1 << book.n_categories) - 1,
-        variants=tuple((1 << v.bit, 1 << v.category, v.valid.tobytes()) for v in book.variants),
+        variants=tuple((1 << v.bit, v.category, v.valid.tobytes()) for v in book.variants),
         requires_any=tuple((1 << t, _mask(s)) for t, s in book.requires_any),
         parents=tuple(parents),
         parent_bits=_mask(p for p, _ in book.hierarchy),
@@ -146,18 +146,7 @@ def code_mask(codes: Sequence[str], rules: BitRules) -> int:
 
 def live_bits(mask: int, profile: int, rules: BitRules) -> int:
     """Run the rulebook on one member's code bits; return everything that holds."""
-    if mask & rules.variant_bits:
-        for bit, category, valid in rules.variants:
-            if mask & bit and valid[profile]:
-                mask |= category
-    bits = mask & rules.category_bits
-    for target, sources in rules.requires_any:
-        if bits & target and not bits & sources:
-            bits &= ~target
-    if bits & rules.parent_bits:
-        for parent, children in rules.parents:
-            if bits & parent:
-                bits &= ~children
+    bits = _live_conditions(mask, profile, rules)
     number = bits.bit_count()
     for group, members in rules.groups:
         if bits & members:
@@ -167,6 +156,21 @@ def live_bits(mask: int, profile: int, rules: BitRules) -> int:
         if bits & needs == needs:
             bits |= term
     return bits | rules.counts[number]
+
+
+def _live_conditions(mask: int, profile: int, rules: BitRules) -> int:
+    """Apply conditional code rows, companions and hierarchies, in this order."""
+    if mask & rules.variant_bits:
+        mask |= _mask(c for bit, c, valid in rules.variants if mask & bit and valid[profile])
+    bits = mask & rules.category_bits
+    for target, sources in rules.requires_any:
+        if bits & target and not bits & sources:
+            bits &= ~target
+    if bits & rules.parent_bits:
+        for parent, children in rules.parents:
+            if bits & parent:
+                bits &= ~children
+    return bits
 
 
 class PersonScorer:

@@ -236,15 +236,16 @@ def _score_table(
 
 def _blend_table(ids: pa.Array, year: PaymentYear, paid: NDArray[np.int64]) -> pa.Table:
     n = len(ids)
+    none = pa.array([], pa.string())
     lists = pa.ListArray.from_arrays(
         pa.array(np.zeros(n + 1, np.int32)),
-        pa.DictionaryArray.from_arrays(pa.array([], pa.int16()), pa.array([], pa.string())),
+        pa.DictionaryArray.from_arrays(pa.array([], pa.int16()), none),
     )
     return pa.table({
         "member_id": ids,
         "model": _constant(year.key, n),
         "payment_year": pa.array(np.full(n, year.payment_year, np.int16)),
-        "segment": pa.DictionaryArray.from_arrays(pa.nulls(n, pa.int8()), pa.array([], pa.string())),
+        "segment": pa.DictionaryArray.from_arrays(pa.nulls(n, pa.int8()), none),
         "raw_score": pa.nulls(n, pa.float64()),
         "payment_score": pa.array(paid / 1000),
         "conditions": lists,

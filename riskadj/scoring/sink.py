@@ -158,7 +158,8 @@ def _open(temporary: Path, path: Path, table: pa.Table) -> Writer:
     temporary.touch(mode=0o600)
     if path.suffix == ".csv":
         return _CsvWriter(pc.CSVWriter(temporary, schema))
-    return pq.ParquetWriter(temporary, schema, compression="zstd")
+    writer: Writer = pq.ParquetWriter(temporary, schema, compression="zstd")
+    return writer
 
 
 class _CsvWriter:
@@ -182,4 +183,3 @@ def _writable(table: pa.Table, path: Path) -> pa.Table:
             joined = pcompute.binary_join(plain[name], " ")
             plain = plain.set_column(i, name, joined)
     return plain
-

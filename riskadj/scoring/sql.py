@@ -34,7 +34,9 @@ with fact as (
 _SCORE = """\
 select member_id, segment,
     (sum(thousandths) / 1000.0)::double as raw_score,
-    coalesce(list(variable order by place) filter (where place between 0 and {n_categories} - 1), []) as conditions
+    coalesce(
+        list(variable order by place) filter (where place between 0 and {n_categories} - 1), []
+    ) as conditions
 from (
     select m.member_id, m.segment, c.variable, c.thousandths, -1 as place
     from counted m join cell c
@@ -69,7 +71,9 @@ def _parts(book: Rulebook) -> Iterator[str]:
     guards = sorted({c.when for c in model.cells})
     age = "age"
     if facts.age_64_rule == "all_cells":
-        age = "case when age = 64 and original_reason_entitlement_code::int = 0 then 65 else age end"
+        age = (
+            "case when age = 64 and original_reason_entitlement_code::int = 0 then 65 else age end"
+        )
     yield _FACTS.format(age=age) + ","
     yield _flags(book) + ","
     yield _segments(book, guards) + ","
@@ -231,7 +235,8 @@ def _counted(book: Rulebook, last: str) -> str:
         for i, (bit, test) in enumerate(tests)
     )
     return (
-        f"grouped as (\n    select *,\n        {number} as n_conditions{groups}\n    from {last}\n),\n"
+        f"grouped as (\n    select *,\n        {number} as n_conditions{groups}\n"
+        f"    from {last}\n),\n"
         f"counted as (\n    select *,\n            {bits or 0} as v\n    from grouped\n)"
     )
 

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from riskadj.model import RiskModel
 
 DISABLED_SHARE = 0.13
-UNMAPPED = ("I10", "E785", "Z0000", "M545", "R0602", "K219", "E559", "Z7901", "H2513", "J069",
-            "N390", "R5383", "M1711", "G4733", "F419", "E039", "I2510", "Z8673", "L570", "H9190")  # fmt: skip
+UNMAPPED = (
+    "I10", "E785", "Z0000", "M545", "R0602", "K219", "E559", "Z7901", "H2513", "J069",
+    "N390", "R5383", "M1711", "G4733", "F419", "E039", "I2510", "Z8673", "L570", "H9190",
+)  # fmt: skip
 """Everyday codes that no CMS-HCC model pays for."""
 COMMON = {
     "E1122": 6, "E119": 9, "E1165": 5, "I5022": 3, "I509": 4, "I4891": 6, "J449": 6, "N1831": 4,

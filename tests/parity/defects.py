@@ -199,11 +199,16 @@ def _never_227(model: RiskModel, peer: Peer) -> RiskModel:
 # --------------------------------------------------------------------------------- code conditions
 
 
+def _rows(case: Case, code: str) -> tuple[CodeRow, ...]:
+    """Return a code's rows: the peer's where its map differs and has the code, else ours."""
+    theirs = map_differences(case.model.key, case.peer).get(code)
+    return theirs or tuple(rows_of(case.model.key).get(code, ()))
+
+
 def _excluded_by_mce(case: Case) -> bool:
-    known = rows_of(case.model.key)
     return any(
-        in_ages(r, case.member) and not in_mce_ages(r, case.member)
-        for code in case.member.codes for r in known.get(code, ())
+        in_ages(row, case.member) and not in_mce_ages(row, case.member)
+        for code in case.member.codes for row in _rows(case, code)
     )  # fmt: skip
 
 
@@ -237,32 +242,33 @@ def _alternatives_both(*codes: str) -> Callable[[RiskModel, Peer], RiskModel]:
 
 def _half_edited(case: Case) -> list[str]:
     """Return the codes with two categories that an MCE age excludes."""
-    known = rows_of(case.model.key)
-    return sorted({
-        code for code in case.member.codes
-        if len({r.category for r in known.get(code, ())}) == 2
-        and not any(in_mce_ages(r, case.member) for r in known[code])
-    })  # fmt: skip
+    return sorted(
+        code for code in set(case.member.codes)
+        if len({r.category for r in _rows(case, code)}) == 2
+        and not any(in_mce_ages(r, case.member) for r in _rows(case, code))
+    )  # fmt: skip
 
 
 def _one_of_two_left(case: Case) -> list[Member]:
     """Return the member with each half-edited code replaced by a plain code of one category."""
-    known, codes = rows_of(case.model.key), _half_edited(case)
+    codes = _half_edited(case)
     others = tuple(c for c in case.member.codes if c not in codes)
     survivors = {
         tuple(sorted(set(choice)))
-        for choice in product(*({r.category for r in known[c]} for c in codes))
+        for choice in product(*({r.category for r in _rows(case, c)} for c in codes))
     }
     return [
-        case.member._replace(codes=others + tuple(_plain_code(case.model.key, c) for c in kept))
+        case.member._replace(codes=others + tuple(_plain_code(case, c) for c in kept))
         for kept in sorted(survivors)
     ]
 
 
-@cache
-def _plain_code(key: str, category: str) -> str:
-    plain = (category, 0, AGE_LIMIT, "", 0, AGE_LIMIT)
-    return next(c for c, rows in rows_of(key).items() if [r[1:7] for r in rows] == [plain])
+def _plain_code(case: Case, category: str) -> str:
+    plain = [CodeRow("", category, 0, AGE_LIMIT, "", 0, AGE_LIMIT, False)[1:7]]
+    differing = map_differences(case.model.key, case.peer)
+    known = rows_of(case.model.key)
+    return next(c for c, rows in known.items()
+                if [r[1:7] for r in rows] == plain and c not in differing)  # fmt: skip
 
 
 # ------------------------------------------------------------------------- members and segments
