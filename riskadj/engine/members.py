@@ -1,8 +1,9 @@
 """Encode the members table: a row number, the id and the profile, every refused row counted."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 
@@ -30,11 +31,11 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A column as SQL: its code, and a condition that says when the value is refused."""
+    """A column as SQL: its code, and when a value is refused (None: no value is)."""
 
     field: Field
     code: str
-    refused: str
+    refused: str | None
 
 
 def encode_members(
@@ -124,7 +125,7 @@ def _coded(connection: duckdb.DuckDBPyConnection, view: View, field: Field) -> E
     if column is None:
         if field.absent is None:
             view.need((field.name, *field.other_names))
-        return Expression(field, str(field.absent), "false")
+        return Expression(field, str(field.absent), None)
     with reading(view.name):
         raw = connection.execute(
             f"select distinct {column} from {quoted(view.name)} limit {MAX_SPELLINGS + 1}"
@@ -134,15 +135,27 @@ def _coded(connection: duckdb.DuckDBPyConnection, view: View, field: Field) -> E
             f"{view.name}: {field.name} has more than {MAX_SPELLINGS} different values; "
             f"expected {field.expects}"
         )
+    read = {value: _code_of(field, value) for (value,) in raw}
+    code_sql = _as_sql(column, read)
+    refused = f"({code_sql}) is null" if None in read.values() else None
+    return Expression(field, f"({code_sql})", refused)
+
+
+def _code_of(field: Field, value: object) -> int | None:
+    text = plain(value)
+    return field.blank if text == "" else field.read(text)
+
+
+def _as_sql(column: str, read: Mapping[Any, int | None]) -> str:
+    """Return SQL for a column's code: the column itself where values are their own codes."""
+    if all(type(value) is int and value == code for value, code in read.items()):
+        return f"{column}::integer"
     by_code: dict[int, list[object]] = {}
-    for (value,) in raw:
-        text = plain(value)
-        code = field.blank if text == "" else field.read(text)
+    for value, code in read.items():
         if code is not None:
             by_code.setdefault(code, []).append(value)
     cases = [f"when {_is_in(column, values)} then {code}" for code, values in by_code.items()]
-    code_sql = f"case {' '.join(cases)} end" if cases else "null"
-    return Expression(field, f"({code_sql})", f"({code_sql}) is null")
+    return f"case {' '.join(cases)} end" if cases else "null::integer"
 
 
 def _is_in(column: str, values: Sequence[object]) -> str:
@@ -161,14 +174,14 @@ def _literal(value: object) -> str:
 
 
 def _refusals(expressions: Sequence[Expression], forced: bool) -> Iterator[tuple[str, str]]:
-    for e in expressions:
+    for e in (e for e in expressions if e.refused):
         name = "age" if e.field is BIRTH_DATE else e.field.name
         if e.field is BIRTH_DATE:
             what = "birth_date is not a date, is in the future, or gives an age over 120"
         else:
             what = f"{name} is not {e.field.expects}"
-        yield e.refused, what.replace("'", "''")
-    if not forced:
+        yield str(e.refused), what.replace("'", "''")
+    if not forced and expressions[-1].code != "0":
         why = "esrd_status is not none: CMS-HCC models do not pay ESRD months"
         yield f"{expressions[-1].code} <> 0", why
 

@@ -105,6 +105,12 @@ class Rulebook:
     priced: NDArray[np.bool_]
 
     @property
+    def later_priced(self) -> list[int]:
+        """Bits of terms and counts that cost something in some segment."""
+        later = np.flatnonzero(self.worth[self.n_code_bits :].any(axis=1)) + self.n_code_bits
+        return [int(bit) for bit in later]
+
+    @property
     def n_words(self) -> int:
         """How many 63-bit words hold a member's code bits."""
         return -(-self.n_code_bits // WORD)

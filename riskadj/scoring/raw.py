@@ -65,10 +65,13 @@ def raw_scores(
     bits: list[NDArray[np.int16]] = [np.empty(0, np.int16)]
     for who in _with_codes(words):
         rows = live_rows(words[who], profile[who], book)
-        score[who] += _worth(rows, chosen[who], book)
-        member, bit = np.nonzero(rows[: book.n_categories].T)
-        members.append(who[member])
-        bits.append(bit.astype(np.int16))
+        place, bit = _places(rows, book)
+        worth = book.worth[bit, chosen[who[place]]]
+        score[who] += np.bincount(place, worth, minlength=len(who)).astype(np.int32)
+        is_condition = bit < book.n_categories
+        order = np.argsort(place[is_condition], kind="stable")
+        members.append(who[place[is_condition][order]])
+        bits.append(bit[is_condition][order])
     return RawScores(chosen, score, np.concatenate(members), np.concatenate(bits))
 
 
@@ -91,11 +94,13 @@ def _with_codes(words: NDArray[np.int64]) -> Iterator[NDArray[np.int32]]:
         yield who[start : start + CHUNK]
 
 
-def _worth(rows: Rows, segment: NDArray[np.int8], book: Rulebook) -> NDArray[np.int32]:
-    """Sum the coefficients of each member's variables, in the member's own segment."""
-    total = np.zeros(rows.shape[1], dtype=np.int32)
-    for bit in np.flatnonzero(book.worth.any(axis=1)):
-        who = np.flatnonzero(rows[bit])
-        if len(who):
-            total[who] += book.worth[bit, segment[who]]
-    return total
+def _places(rows: Rows, book: Rulebook) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Return where priced variables hold, as (member, bit), ordered by bit.
+
+    Chunks are short enough for 16-bit places, whose stable sort is a radix sort; sums of
+    thousandths in float64 are exact.
+    """
+    bits = [*range(book.n_categories), *book.later_priced]
+    places = [np.flatnonzero(rows[bit]).astype(np.int16) for bit in bits]
+    counts = [len(p) for p in places]
+    return np.concatenate(places), np.repeat(np.array(bits, np.int16), counts)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -149,9 +150,21 @@ def _reference(model: RiskModel) -> dt.date:
 
 
 def score_batches(plan: Plan, population: Reduced) -> Iterator[tuple[pa.Table, pa.RecordBatch]]:
-    """Score the population batch by batch: yields the scores and the batch they are of."""
-    for batch in population.batches():
-        yield score_batch(plan, batch, population.words, population.quality), batch
+    """Score the population batch by batch: yields the scores and the batch they are of.
+
+    While one batch is scored in a thread, the caller writes the last one and the engine makes
+    the next; order is kept, and no more than two batches are held.
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        scoring: tuple[Future[pa.Table], pa.RecordBatch] | None = None
+        for batch in population.batches():
+            last = scoring
+            task = pool.submit(score_batch, plan, batch, population.words, population.quality)
+            scoring = (task, batch)
+            if last is not None:
+                yield last[0].result(), last[1]
+        if scoring is not None:
+            yield scoring[0].result(), scoring[1]
 
 
 def score_batch(

@@ -16,7 +16,7 @@ from riskadj.engine.duck import Quality
 from riskadj.engine.inputs import Source
 from riskadj.errors import InputError
 from riskadj.scoring.explain import factor_table, status_table
-from riskadj.scoring.scorer import Options, Plan, as_kind, counting_of, reduced, score_batch
+from riskadj.scoring.scorer import Options, Plan, as_kind, counting_of, reduced, score_batches
 
 SUFFIXES = (".parquet", ".csv")
 Progress = Callable[[str, int], None]
@@ -77,8 +77,7 @@ def score_to_files(
         population = reduced(plan, connection, *sources, options)
         with Files(outputs) as files:
             done = 0
-            for batch in population.batches():
-                table = score_batch(plan, batch, population.words, population.quality)
+            for table, batch in score_batches(plan, population):
                 files.write("scores", table)
                 _explain(plan, pa.table(batch), population.words, sources[1], files)
                 done += batch.num_rows
@@ -158,7 +157,10 @@ def _open(temporary: Path, path: Path, table: pa.Table) -> Writer:
     temporary.touch(mode=0o600)
     if path.suffix == ".csv":
         return _CsvWriter(pc.CSVWriter(temporary, schema))
-    writer: Writer = pq.ParquetWriter(temporary, schema, compression="zstd")
+    coded = [f"{f.name}.list.element" if pa.types.is_list(f.type) else f.name for f in schema]
+    writer: Writer = pq.ParquetWriter(
+        temporary, schema, compression="zstd", use_dictionary=[n for n in coded if n != "member_id"]
+    )  # fmt: skip
     return writer
 
 

@@ -32,6 +32,8 @@ class Defect(NamedTuple):
     ----------
     codes
         For a code map: how many codes differ, by model.
+    wrong
+        ``peer``, or ``undecided`` where two texts of CMS contradict each other.
     """
 
     id: str
@@ -41,6 +43,7 @@ class Defect(NamedTuple):
     reason: str
     source: str
     codes: dict[str, int]
+    wrong: str
 
 
 class Case(NamedTuple):
@@ -74,7 +77,10 @@ class Alteration(NamedTuple):
 def read_defects() -> tuple[Defect, ...]:
     """Read the written list."""
     rows = tomllib.loads((HERE / "known_defects.toml").read_text(encoding="utf-8"))["defect"]
-    return tuple(Defect(**{"codes": {}, **row, "models": tuple(row["models"])}) for row in rows)
+    return tuple(
+        Defect(**{"codes": {}, "wrong": "peer", **row, "models": tuple(row["models"])})
+        for row in rows
+    )
 
 
 def altered(model: RiskModel, **changes: object) -> RiskModel:
@@ -317,7 +323,10 @@ ALTERATIONS: dict[str, Alteration] = {
     "mce_edits_off": Alteration(_excluded_by_mce, lambda model, peer: model.without_mce_edits()),
     "hierarchy_pairs_lost": Alteration(_lost_pair, _peer_hierarchy),
     "hierarchy_not_live": Alteration(_has("HCC62", "HCC63", "HCC202"), _not_live),
-    "hierarchy_through_absent": Alteration(_has("HCC62", "HCC202"), _through_absent),
+    "hierarchy_through_absent": Alteration(
+        lambda case: _has("HCC62", "HCC202")(case) and "HCC63" not in case.categories,
+        _through_absent,
+    ),
     "heart_patch_absent": Alteration(
         _assist_device_alone, lambda model, peer: altered(model, rules=())
     ),

@@ -66,7 +66,7 @@ class Peer(Protocol):
 def why_absent(package: str) -> str | None:
     """Say what to do when a peer cannot be loaded here, or None."""
     if not (WHEELS / FILES[package]).is_file():
-        return f"{FILES[package]} is not in .cache/wheels: run make wheels"
+        return f"{FILES[package]} is not in .cache/wheels: make test downloads it"
     lacking = [name for name in NEEDS[package] if importlib.util.find_spec(name) is None]
     return f"{package} needs {', '.join(lacking)}: install the dev extra" if lacking else None
 

@@ -21,7 +21,7 @@ from tests.parity.defects import (
 from tests.parity.members import Member, draw_members
 from tests.parity.peers import TABLES, load_peer, why_absent
 
-FULL, SLICE, LEAST = 3000, 50, 2000
+FULL, SLICE, LEAST = 3000, 200, 2000
 PAIRS = [(peer, model) for peer, models in TABLES.items() for model in models]
 SLICE_PAIRS = [p for p in PAIRS if p[1] in ("cms-hcc-v24/2022", "cms-hcc-v28/2026")]
 DEFECTS = read_defects()
@@ -122,6 +122,15 @@ def test_every_entry_is_reasoned_and_names_a_counterfactual():
         assert {(defect.peer, m) for m in defect.models} <= set(PAIRS), defect.id
     assert {d.alteration for d in DEFECTS} == set(ALTERATIONS)
     assert len({d.id for d in DEFECTS}) == len(DEFECTS)
+
+
+def test_the_only_undecided_rule_is_said_of_the_model():
+    undecided = {d.alteration for d in DEFECTS if d.wrong == "undecided"}
+
+    assert {d.wrong for d in DEFECTS} <= {"peer", "undecided"}
+    assert undecided == {"hierarchy_not_live"}
+    caveats = resolve_model("cms-hcc-v28/2026").facts.caveats
+    assert any("HCC62, HCC63 and HCC202" in caveat for caveat in caveats)
 
 
 def test_the_same_seed_draws_the_same_members():
