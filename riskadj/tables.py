@@ -107,13 +107,13 @@ DIAGNOSIS_CODE = ("diagnosis_code", "icd10", "dx", "diag")
 DATA_SOURCE = ("data_source",)
 
 
-def normalized_code(raw: Any) -> str:
+def normalized_code(raw: object) -> str:
     """Return a diagnosis code as the tables spell it: no dots or blanks, upper case.
 
     >>> normalized_code(" e11.9 ")
     'E119'
     """
-    return "" if raw is None else str(raw).replace(".", "").replace(" ", "").strip().upper()
+    return "" if raw is None else "".join(str(raw).replace(".", "").split()).upper()
 
 
 ICD10 = re.compile(r"[A-Z][0-9][0-9AB][0-9A-Z]{0,4}")

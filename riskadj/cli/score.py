@@ -70,7 +70,7 @@ def score(
     from riskadj.scoring.sink import Outputs, score_to_files
 
     plan = chosen_plan(model, payer, payment_year, segment, all_segments)
-    options = Options(on_error, True, memory_limit, threads)  # type: ignore[arg-type]
+    options = Options(on_error, memory_limit, threads)  # type: ignore[arg-type]
     source, claims = diagnosis_source(diagnoses, eob, plan, options)
     if dry_run:
         _print_dry_run(plan, members, source, json)
@@ -168,7 +168,7 @@ def _print_result(
     out.print(counts("Diagnosis rows", {
         "read": quality.diagnoses, "mapped to a payment condition": quality.diagnoses_mapped,
         **{f"set aside: {k}": n for k, n in quality.diagnoses_set_aside.items()},
-        "of members not in the table": quality.diagnoses_of_unknown_members or 0,
+        "mapped, of members not in the table": quality.diagnoses_of_unknown_members,
         **quality.unread_rows,
     }))  # fmt: skip
     for note in (*quality.notes, *plan.caveats):

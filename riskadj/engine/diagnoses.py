@@ -1,17 +1,18 @@
 """The diagnoses table: which rows count, what their codes mean, and a count of all the others."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from riskadj.engine.inputs import View, count, quoted, reading
 from riskadj.engine.members import id_expression
 from riskadj.engine.words import split_words, word_names
 from riskadj.errors import InputError
 from riskadj.features.rulebook import Rulebook
-from riskadj.tables import MEMBER_ID, code_fault, normalized_code
+from riskadj.tables import MEMBER_ID, code_fault
 
 NOT_ACCEPTED, OUTSIDE_DATES = "not_accepted_claim", "outside_dates"
 
@@ -111,35 +112,54 @@ def register_code_words(
 ) -> CodeCounts:
     """Register ``code_words``: each distinct raw spelling of a mapped code, with its words."""
     with reading("diagnoses"):
-        raw = connection.execute(f"select {code}, count(*) from {source} group by 1").fetchall()
-    headers = frozenset(c[:n] for book in books for c in book.codes for n in range(3, len(c)))
-    spelled: list[object] = []
-    words: list[list[int]] = []
-    mapped, unmapped = 0, dict[str, int]()
-    for value, rows in raw:
-        normal = normalized_code(value)
-        masks = [book.codes.get(normal, 0) for book in books]
-        if any(masks):
-            mapped += rows
-            spelled.append(value)
-            pieces = zip(masks, books, strict=True)
-            words.append([w for mask, book in pieces for w in split_words(mask, book.n_words)])
-        else:
-            why = code_fault(normal, headers) or "unmapped"
-            unmapped[why] = unmapped.get(why, 0) + rows
+        spellings = connection.sql(
+            f"select {code} as raw, {code}::varchar as text, count(*)::bigint as n "
+            f"from {source} group by 1"
+        ).to_arrow_table()
+    normal = normalized_codes(spellings["text"])
+    known = sorted({c for book in books for c in book.codes})
+    place = pc.index_in(normal, pa.array(known, pa.string()))
+    mapped, rows = pc.is_valid(place), spellings["n"]
+    columns = {
+        name: values.take(place.filter(mapped)) for name, values in _words_of(known, books).items()
+    }
+    connection.register("code_words", pa.table({"raw": spellings["raw"].filter(mapped), **columns}))
+    others = zip(*(c.filter(pc.invert(mapped)).to_pylist() for c in (normal, rows)), strict=True)
+    return CodeCounts(pc.sum(rows.filter(mapped)).as_py() or 0, _faults(others, known))
+
+
+def normalized_codes(raw: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return codes as the tables spell them; ``tables.normalized_code`` does it one by one."""
+    plain = pc.replace_substring_regex(pc.fill_null(raw, ""), r"[.\s]", "")
+    return pc.utf8_upper(plain)
+
+
+def _words_of(known: Sequence[str], books: Sequence[Rulebook]) -> dict[str, pa.Array]:
+    """Return the word columns of all known codes, every rulebook's side by side."""
+    blocks = [
+        zip(*(split_words(book.codes.get(c, 0), book.n_words) for c in known), strict=True)
+        for book in books
+    ]
     names = [n for block in word_names(books) for n in block]
-    columns = {n: pa.array([w[i] for w in words], pa.int64()) for i, n in enumerate(names)}
-    connection.register("code_words", pa.table({"raw": pa.array(spelled, pa.string()), **columns}))
-    return CodeCounts(mapped, dict(sorted(unmapped.items())))
+    values = [column for block in blocks for column in block]
+    return {n: pa.array(v, pa.int64()) for n, v in zip(names, values, strict=True)}
 
 
-def count_unknown_members(
-    connection: duckdb.DuckDBPyConnection, source: str, member_id: str
-) -> int:
-    """Count diagnosis rows whose member is not in the members table."""
+def _faults(codes: Iterable[tuple[str, int]], known: Sequence[str]) -> dict[str, int]:
+    """Count the rows of unmapped codes by what may be wrong with them."""
+    headers = frozenset(c[:n] for c in known for n in range(3, len(c)))
+    found: dict[str, int] = {}
+    for code, rows in codes:
+        why = code_fault(code, headers) or "unmapped"
+        found[why] = found.get(why, 0) + rows
+    return dict(sorted(found.items()))
+
+
+def count_unknown_members(connection: duckdb.DuckDBPyConnection) -> int:
+    """Count mapped diagnosis rows whose member is not in the members table."""
     with reading("diagnoses"):
         return count(
             connection,
-            f"select count(*) from {source} d where not exists "
-            f"(select 1 from members_coded m where m.member_id = d.{member_id})",
+            "select coalesce(sum(n_rows), 0) from member_words w where not exists "
+            "(select 1 from members_coded m where m.member_id = w.member_id)",
         )

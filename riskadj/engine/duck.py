@@ -39,8 +39,6 @@ class Request:
         A segment is forced or all are wanted, so ESRD status is not asked for.
     quarantine
         Score the good rows and keep the bad ones with reasons, instead of raising.
-    count_rows
-        Also count diagnosis rows of unknown members (one more pass).
     """
 
     books: tuple[Rulebook, ...]
@@ -48,7 +46,6 @@ class Request:
     counting: Counting
     forced: bool = False
     quarantine: bool = False
-    count_rows: bool = True
 
 
 @dataclass(slots=True)
@@ -62,7 +59,7 @@ class Quality:
     diagnoses_set_aside
         Rows that cannot count, by reason: not mapped, or not of an accepted claim or year.
     diagnoses_of_unknown_members
-        Rows (mapped or not) whose member is not in the members table; None when not counted.
+        Mapped rows whose member is not in the members table (or is blank).
     unread_rows
         CSV rows that could not be parsed, by reason (quarantine only).
     without_cell
@@ -77,7 +74,7 @@ class Quality:
     diagnoses: int = 0
     diagnoses_mapped: int = 0
     diagnoses_set_aside: dict[str, int] = field(default_factory=dict)
-    diagnoses_of_unknown_members: int | None = None
+    diagnoses_of_unknown_members: int = 0
     unread_rows: dict[str, int] = field(default_factory=dict)
     without_cell: int = 0
     notes: list[str] = field(default_factory=list)
@@ -85,7 +82,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Reduced:
-    """Members as ``rn, member_id, profile, w0, ...`` in the order of the input.
+    """Members as ``member_id, profile, w0, ...`` in the order of the input.
 
     Attributes
     ----------
@@ -104,9 +101,9 @@ class Reduced:
         """Yield the members in input order; all of them, exactly once."""
         columns = ", ".join(f"coalesce(w.{n}, 0) as {n}" for names in self.words for n in names)
         query = (
-            f"select m.rn, m.member_id, m.profile, {columns} from members_coded m "
+            f"select m.member_id, m.profile, {columns} from members_coded m "
             "left join member_words w on m.member_id = w.member_id "
-            "where m.why is null order by m.rn"
+            "where m.why is null order by m.rowid"
         )
         out = 0
         with reading("members"):
@@ -146,11 +143,10 @@ def reduce_members(
     select = words_sql(source, member_id, code, [n for names in words for n in names])
     with reading("diagnoses"):
         connection.execute(f"create temp table member_words as {select}")
-    if request.count_rows:
-        quality.diagnoses_of_unknown_members = count_unknown_members(connection, source, member_id)
+    quality.diagnoses_of_unknown_members = count_unknown_members(connection)
     _count_unread(connection, request, quality)
     rejected = connection.sql(
-        "select rn + 1 as row, why from members_coded where why is not null order by 1"
+        "select rowid + 1 as row, why from members_coded where why is not null order by 1"
     ).to_arrow_table()
     return Reduced(connection, words, quality, rejected)
 

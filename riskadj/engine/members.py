@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import pyarrow.compute as pc
 
 from riskadj.engine.inputs import View, count, quoted, reading
 from riskadj.errors import InputError
@@ -41,9 +42,10 @@ class Expression:
 def encode_members(
     connection: duckdb.DuckDBPyConnection, view: View, ages: "AgeReference", forced: bool
 ) -> list[str]:
-    """Create the temporary table ``members_coded (rn, member_id, profile, why)``.
+    """Create the temporary table ``members_coded (member_id, profile, why)``.
 
-    ``why`` is null for a good row. Returns notes on what was assumed (absent columns, blanks).
+    Its ``rowid`` is the row's place in the input; ``why`` is null for a good row. Returns notes
+    on what was assumed of absent columns.
     """
     member_id = view.need(MEMBER_ID)
     expressions = [_age(connection, view, ages)]
@@ -57,8 +59,7 @@ def encode_members(
     cases = " ".join(f"when {test} then '{what}'" for test, what in refusals)
     with reading("members"):
         connection.execute(
-            "create temp table members_coded as select "
-            f"(row_number() over () - 1)::bigint as rn, {id_expression(view)} as member_id, "
+            f"create temp table members_coded as select {id_expression(view)} as member_id, "
             f"({profile})::integer as profile, case {cases} end as why from {quoted(view.name)}"
         )
     _refuse_duplicates(connection)
@@ -68,7 +69,7 @@ def encode_members(
 def faults(connection: duckdb.DuckDBPyConnection) -> list[Fault]:
     """Count the refused rows by reason; row numbers count from 1, the header not counted."""
     found = connection.execute(
-        "select why, count(*), min(rn) + 1 from members_coded where why is not null "
+        "select why, count(*), min(rowid) + 1 from members_coded where why is not null "
         "group by 1 order by 3"
     ).fetchall()
     return [Fault(*row) for row in found]
@@ -189,6 +190,8 @@ def _refusals(expressions: Sequence[Expression], forced: bool) -> Iterator[tuple
 def _refuse_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
     """Mark every row of a repeated id: which one is right cannot be known."""
     with reading("members"):
+        if _ascending(connection):
+            return
         repeated = "select count(member_id) - count(distinct member_id) from members_coded"
         if count(connection, repeated):
             connection.execute(
@@ -196,6 +199,18 @@ def _refuse_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
                 "where member_id in (select member_id from members_coded "
                 "group by 1 having count(*) > 1)"
             )
+
+
+def _ascending(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Say whether the ids strictly ascend, as they do in most files: then none repeats."""
+    last = None
+    for batch in connection.sql("select member_id from members_coded").to_arrow_reader(1 << 20):
+        ids = batch.column(0)
+        first = last is None or pc.less(last, ids[0]).as_py()
+        if not first or pc.all(pc.less(ids[:-1], ids[1:]), skip_nulls=False).as_py() is not True:
+            return False
+        last = ids[-1]
+    return True
 
 
 def _assumed(view: View, field: Field) -> str | None:

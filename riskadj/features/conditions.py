@@ -10,25 +10,32 @@ Rows = NDArray[np.bool_]
 
 
 def unpack_words(words: NDArray[np.int64], n_bits: int, n_rows: int) -> Rows:
-    """Spread 63-bit words (shape (n_members, n_words)) over bool rows.
+    """Spread 63-bit words (shape (n_words, n_members)) over bool rows.
+
+    Bytes are tested, not words: eight times as many members fit one instruction.
 
     Returns
     -------
     bool, shape (n_rows, n_members)
         Rows from ``n_bits`` on are false, ready for groups, flags, terms and counts.
     """
-    rows = np.zeros((n_rows, len(words)), dtype=np.bool_)
+    n_words, n_members = words.shape
+    by_byte = np.ascontiguousarray(words, dtype="<i8").view(np.uint8)
+    octets = np.ascontiguousarray(by_byte.reshape(n_words, n_members, 8).transpose(0, 2, 1))
+    rows = np.zeros((n_rows, n_members), dtype=np.bool_)
     for bit in range(n_bits):
         word, place = divmod(bit, WORD)
-        np.not_equal(words[:, word] & np.int64(1 << place), 0, out=rows[bit])
+        octet, inside = divmod(place, 8)
+        np.not_equal(octets[word, octet] & np.uint8(1 << inside), 0, out=rows[bit])
     return rows
 
 
 def apply_variants(rows: Rows, profile: NDArray[np.int32], book: Rulebook) -> None:
     """Set the categories of conditional code rows whose age and sex the member meets."""
     for variant in book.variants:
-        if rows[variant.bit].any():
-            rows[variant.category] |= rows[variant.bit] & variant.valid[profile]
+        who = np.flatnonzero(rows[variant.bit])
+        if len(who):
+            rows[variant.category, who[variant.valid[profile[who]]]] = True
 
 
 def apply_requires_any(rows: Rows, book: Rulebook) -> None:

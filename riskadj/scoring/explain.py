@@ -52,7 +52,7 @@ def chunks_of(
         for start in range(0, population.num_rows, CHUNK):
             part = population.slice(start, CHUNK).combine_chunks()
             profile = part["profile"].to_numpy()
-            block = np.stack([part[w].to_numpy() for w in words], axis=1)
+            block = np.stack([part[w].to_numpy() for w in words])
             own = book.segment_of[profile] if segment is None else np.full(
                 len(profile), book.segments.index(segment), np.int8
             )  # fmt: skip

@@ -48,7 +48,7 @@ def raw_scores(
 
     Parameters
     ----------
-    words : int64, shape (n_members, n_words)
+    words : int64, shape (n_words, n_members)
         Code bits.
     profile : int32, shape (n_members,)
     segment : int8, shape (n_members,), optional
@@ -64,7 +64,7 @@ def raw_scores(
     members: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
     bits: list[NDArray[np.int16]] = [np.empty(0, np.int16)]
     for who in _with_codes(words):
-        rows = live_rows(words[who], profile[who], book)
+        rows = live_rows(words.take(who, axis=1), profile[who], book)
         place, bit = _places(rows, book)
         worth = book.worth[bit, chosen[who[place]]]
         score[who] += np.bincount(place, worth, minlength=len(who)).astype(np.int32)
@@ -87,20 +87,20 @@ def live_rows(words: NDArray[np.int64], profile: NDArray[np.int32], book: Rulebo
 
 def _with_codes(words: NDArray[np.int64]) -> Iterator[NDArray[np.int32]]:
     """Yield the members that have any code, in chunks that fit the cache."""
-    if words.shape[1] == 0:
-        return
-    who = np.flatnonzero(words.any(axis=1)).astype(np.int32)
+    any_code = np.bitwise_or.reduce(words, axis=0) if len(words) else np.empty(0, np.int64)
+    who = np.flatnonzero(any_code).astype(np.int32)
     for start in range(0, len(who), CHUNK):
         yield who[start : start + CHUNK]
 
 
 def _places(rows: Rows, book: Rulebook) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """Return where priced variables hold, as (member, bit), ordered by bit.
+    """Return where categories and priced variables hold, as (member, bit), ordered by bit.
 
     Chunks are short enough for 16-bit places, whose stable sort is a radix sort; sums of
     thousandths in float64 are exact.
     """
-    bits = [*range(book.n_categories), *book.later_priced]
-    places = [np.flatnonzero(rows[bit]).astype(np.int16) for bit in bits]
-    counts = [len(p) for p in places]
-    return np.concatenate(places), np.repeat(np.array(bits, np.int16), counts)
+    later = book.later_priced
+    picked = np.concatenate((rows[: book.n_categories], rows[later]))
+    bit, place = np.divmod(np.flatnonzero(picked).astype(np.int32), np.int32(rows.shape[1]))
+    numbers = np.array([*range(book.n_categories), *later], dtype=np.int16)
+    return place.astype(np.int16), numbers[bit]

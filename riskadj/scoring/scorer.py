@@ -68,14 +68,11 @@ class Options:
     ----------
     on_error
         ``raise`` stops at bad members; ``quarantine`` scores the rest and lists them.
-    count_rows
-        Count diagnosis rows of unknown members too (one more pass over the diagnoses).
     memory_limit, threads
         For the engine; such as ``"1GB"``.
     """
 
     on_error: OnError = "raise"
-    count_rows: bool = True
     memory_limit: str | None = None
     threads: int | None = None
 
@@ -131,7 +128,6 @@ def _request(plan: Plan, options: Options) -> Request:
         counting=counting_of(plan),
         forced=plan.segment is not None or plan.all_segments,
         quarantine=options.on_error == "quarantine",
-        count_rows=options.count_rows,
     )
 
 
@@ -199,11 +195,8 @@ def score_batch(
 
 
 def words_of(batch: pa.RecordBatch, names: Sequence[str]) -> NDArray[np.int64]:
-    """Return word columns as an array of shape (n_members, n_words)."""
-    block = np.empty((batch.num_rows, len(names)), dtype=np.int64)
-    for i, name in enumerate(names):
-        block[:, i] = batch.column(name).to_numpy()
-    return block
+    """Return word columns as an array of shape (n_words, n_members)."""
+    return np.stack([batch.column(name).to_numpy() for name in names])
 
 
 def _segments(
