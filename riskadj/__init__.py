@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         InputError,
         ModelFolderError,
         NotPublishedError,
+        OptionError,
         RiskadjError,
     )
     from riskadj.scoring.person import MemberScore, score_member
@@ -29,6 +30,7 @@ __all__ = [
     "MemberScore",
     "ModelFolderError",
     "NotPublishedError",
+    "OptionError",
     "Options",
     "RiskadjError",
     "Scorer",

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 
 import duckdb
 
-from riskadj.errors import InputError
+from riskadj.errors import OptionError
+
+MAX_THREADS = 1024
 
 
 @contextmanager
@@ -22,6 +24,8 @@ def connect(
     threads
         How many threads the engine may use; all cores when None.
     """
+    if threads is not None and not 1 <= threads <= MAX_THREADS:
+        raise OptionError(f"threads: expected 1 to {MAX_THREADS}")
     with tempfile.TemporaryDirectory(prefix="riskadj-") as spill:
         config: dict[str, str | bool | int | float | list[str]] = {
             "temp_directory": spill,
@@ -29,11 +33,13 @@ def connect(
             "autoload_known_extensions": "false",
         }
         config |= {"memory_limit": memory_limit} if memory_limit else {}
-        config |= {"threads": threads} if threads else {}
+        config |= {"threads": threads} if threads is not None else {}
         try:
             connection = duckdb.connect(":memory:", config=config)
-        except duckdb.Error as error:
-            raise InputError(f"memory limit or threads not accepted: {error}") from None
+        except duckdb.Error:
+            raise OptionError(
+                f"memory limit: expected a size such as 1GB, not {memory_limit!r}"
+            ) from None
         try:
             yield connection
         finally:

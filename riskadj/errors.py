@@ -3,6 +3,7 @@
 RiskadjError
 ├── NotPublishedError    a model, payment year or list that is not in models/
 ├── ModelFolderError     a model folder that is not whole, or was changed after it was sealed
+├── OptionError          an option or argument that cannot be used
 ├── ImportFormatError    a source package that does not look as its importer expects
 └── InputError           members, diagnoses or claims that cannot be read or break their contract
 """
@@ -22,6 +23,10 @@ class ModelFolderError(RiskadjError):
 
 class ImportFormatError(RiskadjError):
     """A source package holds a name, column or form that its importer does not know."""
+
+
+class OptionError(RiskadjError):
+    """An option or argument has a value that cannot be used."""
 
 
 class InputError(RiskadjError):

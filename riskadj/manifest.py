@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from riskadj.errors import ModelFolderError
@@ -52,6 +54,29 @@ def seal(folder: Path) -> Path:
     target = folder / MANIFEST
     target.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8", newline="\n")
     return target
+
+
+@contextmanager
+def resealed(folder: Path) -> Iterator[Path]:
+    """Seal a folder; if what follows fails, the old manifest stands again.
+
+    Raises
+    ------
+    ModelFolderError
+        There is no such folder.
+    """
+    if not folder.is_dir():
+        raise ModelFolderError(f"{folder} is not a folder")
+    target = folder / MANIFEST
+    before = target.read_bytes() if target.exists() else None
+    try:
+        yield seal(folder)
+    except BaseException:
+        if before is None:
+            target.unlink()
+        else:
+            target.write_bytes(before)
+        raise
 
 
 def _sealed_hashes(folder: Path) -> dict[str, str]:

@@ -104,7 +104,11 @@ CODED = (SEX, OREC, DUAL, *STATUS)
 
 MEMBER_ID = ("member_id", "person_id", "mbi", "bene_id")
 DIAGNOSIS_CODE = ("diagnosis_code", "icd10", "dx", "diag")
-DATA_SOURCE = ("data_source",)
+_FIELDS = (AGE, BIRTH_DATE, *CODED, ESRD)
+KNOWN_NAMES = frozenset(
+    [*MEMBER_ID, *DIAGNOSIS_CODE, *(n for f in _FIELDS for n in (f.name, *f.other_names))]
+)
+"""Names that tell a header line from a line of data."""
 
 
 def normalized_code(raw: object) -> str:

@@ -21,7 +21,9 @@ def test_importing_loads_numpy_at_most() -> None:
     heavy = "{'duckdb', 'pyarrow', 'pandas', 'polars', 'narwhals', 'typer', 'rich'}"
     code = f"import sys, riskadj; riskadj.list_models(); print({heavy} & set(sys.modules))"
 
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
 
     assert loaded.stdout.strip() == "set()"
 
@@ -34,7 +36,9 @@ def test_scoring_one_member_needs_no_engine() -> None:
         "print({'duckdb', 'pyarrow'} & set(sys.modules))"
     )
 
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
 
     assert loaded.stdout.strip() == "set()"
 

@@ -1,13 +1,15 @@
 """The command's root: subcommands, and errors turned into exit codes."""
 
 import sys
+import traceback
+from pathlib import Path
 
 import typer
 
 from riskadj.cli import demo, explain, imports, models, score, sql
-from riskadj.errors import ImportFormatError, InputError, RiskadjError
+from riskadj.errors import ImportFormatError, InputError, OptionError, RiskadjError
 
-EXIT_INVALID_DATA, EXIT_NOT_PUBLISHED = 3, 4
+EXIT_INTERNAL, EXIT_USE, EXIT_INVALID_DATA, EXIT_NOT_PUBLISHED = 1, 2, 3, 4
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,10 +37,21 @@ app.add_typer(imports.app, name="import")
 
 
 def main() -> None:
-    """Run the command; errors raised on purpose end with their message and exit code."""
+    """Run the command; errors end with their message and exit code, never with a value in them."""
     try:
         app()
     except RiskadjError as error:
         sys.stderr.write(f"error: {error}\n")
-        bad_data = isinstance(error, (InputError, ImportFormatError))
-        sys.exit(EXIT_INVALID_DATA if bad_data else EXIT_NOT_PUBLISHED)
+        sys.exit(_exit_code(error))
+    except Exception as error:  # a traceback could show what is in the data
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        sys.stderr.write(f"internal error: {type(error).__name__} in {where}. Please report it.\n")
+        sys.exit(EXIT_INTERNAL)
+
+
+def _exit_code(error: RiskadjError) -> int:
+    if isinstance(error, OptionError):
+        return EXIT_USE
+    bad_data = isinstance(error, (InputError, ImportFormatError))
+    return EXIT_INVALID_DATA if bad_data else EXIT_NOT_PUBLISHED

@@ -7,8 +7,13 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.table import Table
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+WIDE = 10_000
+"""Columns where no terminal says how many there are: a pipe must not lose text."""
+
+out = Console(highlight=False, soft_wrap=True, markup=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+if not out.is_terminal:
+    out = Console(highlight=False, soft_wrap=True, markup=False, width=WIDE)
 
 
 def print_json(value: object) -> None:
@@ -24,6 +29,16 @@ def progress(quiet: bool) -> Iterator[Callable[[str, int], None]]:
         return
     with err.status("starting") as status:
         yield lambda what, done: status.update(f"{what} {done:,}" if done else what)
+
+
+def note(text: str) -> None:
+    """Print a caveat or an assumption on stderr."""
+    err.print(f"note: {text}", style="dim")
+
+
+def heading(text: str) -> None:
+    """Print a heading on stdout."""
+    out.print(text, style="bold")
 
 
 def counts(title: str, rows: Mapping[str, int | str]) -> Table:

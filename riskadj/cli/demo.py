@@ -32,14 +32,17 @@ def demo(
     from riskadj.cli.console import counts
     from riskadj.cli.console import out as screen
     from riskadj.cli.score import diagnosis_source
+    from riskadj.errors import OptionError
     from riskadj.scoring.scorer import Options, plan_payment_year
 
     plan, options = plan_payment_year("ma", payment_year), Options(on_error="quarantine")
+    if out.exists() and not out.is_dir():
+        raise OptionError(f"{out} is a file; --out names a folder")
     out.mkdir(parents=True, exist_ok=True)
     if eob is None:
         _score(_invented(out, plan), out, plan, options)
         return
-    diagnoses, counted = diagnosis_source(None, [eob], plan, options)
+    diagnoses, counted, _ = diagnosis_source(None, [eob], plan, options)
     screen.print(counts(f"Claims in {eob.name}", counted))
     if members is not None:
         _score((members, diagnoses), out, plan, options)
@@ -76,20 +79,21 @@ def _template(diagnoses: Any, out: Path) -> Path:
 
 
 def _score(sources: tuple[Any, Any], out: Path, plan: "Plan", options: Any) -> None:
+    from riskadj.cli.console import heading, progress
     from riskadj.cli.console import out as screen
-    from riskadj.cli.console import progress
     from riskadj.scoring.sink import Outputs, score_to_files
 
     outputs = Outputs(out / "scores.parquet", out / "factors.parquet", out / "statuses.parquet",
                       out / "rejected.csv", out / "quality.json")  # fmt: skip
     with progress(quiet=False) as report:
         quality = score_to_files(plan, sources, outputs, options, report)
-    screen.print(f"\n[bold]{quality.members_scored:,} members scored[/bold], "
-                 f"{quality.diagnoses:,} diagnosis rows read, "
+    heading(
+        f"\n{quality.members_scored:,} members scored, "
+        f"{quality.diagnoses:,} diagnosis rows read, "
                  f"{quality.diagnoses_mapped:,} mapped to a payment condition")  # fmt: skip
     _print_summary(outputs.scores)
     _explain_one(sources, outputs.scores, plan)
-    screen.print("\n[bold]Files[/bold]")
+    heading("\nFiles")
     for path in outputs.written():
         screen.print(f"  {path}")
 
@@ -120,7 +124,7 @@ def _print_summary(scores: Path) -> None:
 
 def _explain_one(sources: tuple[Any, Any], scores: Path, plan: "Plan") -> None:
     """Explain the member with the most conditions among the first thousand."""
-    from riskadj.cli.console import out as screen
+    from riskadj.cli.console import heading
     from riskadj.cli.explain import print_explanation
     from riskadj.connection import connect
     from riskadj.engine.inputs import rows_of_member
@@ -132,7 +136,7 @@ def _explain_one(sources: tuple[Any, Any], scores: Path, plan: "Plan") -> None:
             "select member_id::varchar from scores order by len(conditions) desc, 1 limit 1"
         ).fetchall()
     member_id = rows[0][0]
-    screen.print(f"\n[bold]One member, {member_id}[/bold]")
+    heading(f"\nOne member, {member_id}")
     member, diagnoses = (
         rows_of_member(name, source, member_id)
         for name, source in zip(("members", "diagnoses"), sources, strict=True)

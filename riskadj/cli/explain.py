@@ -45,7 +45,7 @@ def explain(
 
     plan, options = chosen_plan(model, payer, payment_year, None, False), Options()
     if member_id is not None and members is not None:
-        source, _ = diagnosis_source(diagnoses, eob, plan, options)
+        source, _, _ = diagnosis_source(diagnoses, eob, plan, options)
         member = rows_of_member("members", members, member_id)
         if member.num_rows == 0:
             raise InputError("members: no row has this member_id")
@@ -68,7 +68,7 @@ def explain(
 
 def print_explanation(scores: "Scores", plan: "Plan", as_json: bool) -> None:
     """Print the scores of one member with everything that they come from."""
-    from riskadj.cli.console import out, print_json
+    from riskadj.cli.console import heading, note, out, print_json
 
     table, factors, statuses = (
         t.to_pylist() for t in (scores.table, scores.factors(), scores.diagnosis_status())
@@ -80,7 +80,7 @@ def print_explanation(scores: "Scores", plan: "Plan", as_json: bool) -> None:
         return
     for book, row, chain in zip(plan.books, table, chains, strict=False):
         label = next(s.label for s in book.model.segments if s.key == row["segment"])
-        out.print(f"[bold]{book.model.facts.title}[/bold]: segment {row['segment']}, {label}")
+        heading(f"{book.model.facts.title}: segment {row['segment']}, {label}")
         out.print(_diagnosis_table([s for s in statuses if s["model"] == row["model"]]))
         out.print(_factor_table([f for f in factors if f["model"] == row["model"]], row))
         for step in chain:
@@ -91,10 +91,10 @@ def print_explanation(scores: "Scores", plan: "Plan", as_json: bool) -> None:
             f"{c.weight.value} x {row['payment_score']:.3f}"
             for c, row in zip(plan.payment.components, table, strict=False)
         )
-        out.print(f"[bold]Payment score[/bold] {plan.payment.key}: {parts} = "
-                  f"{table[-1]['payment_score']:.3f}")  # fmt: skip
+        total = table[-1]["payment_score"]
+        heading(f"Payment score {plan.payment.key}: {parts} = {total:.3f}")
     for caveat in scores.caveats:
-        out.print(f"note: {caveat}", style="dim")
+        note(caveat)
 
 
 def _chain(plan: "Plan", i: int, row: dict[str, Any]) -> list[dict[str, str]]:

@@ -5,7 +5,11 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Turn published packages into model folders.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Turn published packages into model folders. "
+    "Example: `riskadj import cms-python PACKAGE --out FOLDER`",
+)
 
 
 @app.command("cms-python")

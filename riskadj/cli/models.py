@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="List, show and seal models.")
+app = typer.Typer(
+    no_args_is_help=True, help="List, show and seal models. Example: `riskadj models list`"
+)
 
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
@@ -45,14 +47,14 @@ def show(
     from dataclasses import asdict
 
     from riskadj.catalog import resolve_model
-    from riskadj.cli.console import counts, out, print_json
+    from riskadj.cli.console import counts, heading, out, print_json
 
     found = resolve_model(Path(model) if Path(model).is_dir() else model)
     facts = asdict(found.facts)
     if json:
         print_json({"key": found.key, **facts})
         return
-    out.print(f"[bold]{found.facts.title}[/bold] ({found.key}, {found.facts.release})")
+    heading(f"{found.facts.title} ({found.key}, {found.facts.release})")
     out.print(counts("", {
         "diagnosis codes": len({r.code for r in found.code_map}),
         "payment conditions": len(found.categories),
@@ -70,14 +72,15 @@ def show(
 
 
 def _print_coefficients(model: object) -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from riskadj.cli.console import out
     from riskadj.model import RiskModel
 
     assert isinstance(model, RiskModel)
     keys = [s.key for s in model.segments]
-    table = Table("variable", "label", *keys, box=None, title="Coefficients", title_justify="left")
+    columns = [Column("variable", no_wrap=True), "label", *keys]
+    table = Table(*columns, box=None, pad_edge=False, title="Coefficients", title_justify="left")
     for name, label in model.labels.items():
         worth = [model.coefficients.get((k, name)) for k in keys]
         table.add_row(name, label, *("" if w is None else f"{w / 1000:.3f}" for w in worth))
@@ -93,9 +96,9 @@ def seal(
     Example: `riskadj models seal my-models/plan-v1`
     """
     from riskadj.features.rulebook import compile_rulebook
-    from riskadj.manifest import seal as write_seal
+    from riskadj.manifest import resealed
     from riskadj.model import read_model
 
-    written = write_seal(folder)
-    compile_rulebook(read_model(folder, str(folder)))
+    with resealed(folder) as written:
+        compile_rulebook(read_model(folder, str(folder)))
     typer.echo(f"wrote {written}")

@@ -71,13 +71,13 @@ def score(
 
     plan = chosen_plan(model, payer, payment_year, segment, all_segments)
     options = Options(on_error, memory_limit, threads)  # type: ignore[arg-type]
-    source, claims = diagnosis_source(diagnoses, eob, plan, options)
+    source, claims, unread = diagnosis_source(diagnoses, eob, plan, options)
     if dry_run:
         _print_dry_run(plan, members, source, json)
         return
     outputs = Outputs(out, factors, statuses, rejected, quality)
     with progress(quiet or json) as report:
-        counts = score_to_files(plan, (members, source), outputs, options, report)
+        counts = score_to_files(plan, (members, source), outputs, options, report, unread)
     _print_result(counts, claims, plan, outputs.written(), json)
 
 
@@ -102,12 +102,12 @@ def chosen_plan(
 
 def diagnosis_source(
     diagnoses: Path | None, eob: list[Path] | None, plan: "Plan", options: "Options"
-) -> tuple[Any, dict[str, int]]:
-    """Return the diagnoses table, or the one read from claims, and what reading counted."""
+) -> tuple[Any, dict[str, int], list[tuple[int, str]]]:
+    """Return the diagnoses (a path, or a table read from claims), counts, and rejected lines."""
     if (diagnoses is None) == (not eob):
         raise typer.BadParameter("give --diagnoses, or --eob")
     if diagnoses is not None:
-        return diagnoses, {}
+        return diagnoses, {}, []
     import pyarrow as pa
 
     from riskadj.catalog import models_root
@@ -123,11 +123,12 @@ def diagnosis_source(
     counted: dict[str, int] = {}
     for name, n in (item for r in read for item in r.quality.items()):
         counted[name] = counted.get(name, 0) + n
-    return pa.concat_tables([r.table for r in read]), counted
+    rejected = [line for r in read for line in r.rejected]
+    return pa.concat_tables([r.table for r in read]), counted, rejected
 
 
 def _print_dry_run(plan: "Plan", members: Path, source: Any, as_json: bool) -> None:
-    from riskadj.cli.console import out, print_json
+    from riskadj.cli.console import note, out, print_json
     from riskadj.engine.inputs import shape_of
 
     shapes = {name: shape_of(name, s) for name, s in (("members", members), ("diagnoses", source))}
@@ -147,14 +148,14 @@ def _print_dry_run(plan: "Plan", members: Path, source: Any, as_json: bool) -> N
     for name, (rows, view) in shapes.items():
         out.print(f"{name}: {rows:,} rows; columns {', '.join(view.columns)}")
     for caveat in plan.caveats:
-        out.print(f"note: {caveat}", style="dim")
+        note(caveat)
     out.print("Nothing was scored (--dry-run).")
 
 
 def _print_result(
     quality: "Quality", claims: dict[str, int], plan: "Plan", written: list[Path], as_json: bool
 ) -> None:
-    from riskadj.cli.console import counts, err, out, print_json
+    from riskadj.cli.console import counts, note, out, print_json
 
     said = asdict(quality)
     if as_json:
@@ -171,7 +172,7 @@ def _print_result(
         "mapped, of members not in the table": quality.diagnoses_of_unknown_members,
         **quality.unread_rows,
     }))  # fmt: skip
-    for note in (*quality.notes, *plan.caveats):
-        err.print(f"note: {note}", style="dim")
+    for text in (*quality.notes, *plan.caveats):
+        note(text)
     for path in written:
         out.print(f"wrote {path}")

@@ -8,13 +8,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from riskadj.engine.inputs import View, count, quoted, reading
-from riskadj.engine.members import id_expression
+from riskadj.engine.members import day_of
 from riskadj.engine.words import split_words, word_names
 from riskadj.errors import InputError
 from riskadj.features.rulebook import Rulebook
-from riskadj.tables import MEMBER_ID, code_fault
+from riskadj.tables import DIAGNOSIS_CODE, code_fault
 
 NOT_ACCEPTED, OUTSIDE_DATES = "not_accepted_claim", "outside_dates"
+
+
+THRU_DATE = ("thru_date", "claim_end_date")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,9 @@ def reason_sql(view: View, counting: Counting) -> str | None:
     if accepted := view.find(("accepted",)):
         because = view.find(("because",)) or "null"
         cases.append(
-            f"when not {accepted} then '{NOT_ACCEPTED}: ' || coalesce({because}, 'not accepted')"
+            f"when try_cast({accepted} as boolean) is not true "
+            f"or isnan(try_cast({accepted} as double)) "
+            f"then '{NOT_ACCEPTED}: ' || coalesce({because}::varchar, 'not accepted')"
         )
     if (source := view.find(("data_source",))) and counting.data_sources:
         kept = ", ".join("'" + s.replace("'", "''") + "'" for s in counting.data_sources)
@@ -60,8 +65,8 @@ def reason_sql(view: View, counting: Counting) -> str | None:
             f"when lower(trim({source}::varchar)) not in ({kept}) or {source} is null "
             f"then '{NOT_ACCEPTED}: data_source is not {said}'"
         )
-    if thru := view.find(("thru_date", "claim_end_date")):
-        year = f"year(try_cast({thru} as date))"
+    if view.find(THRU_DATE):
+        year = f"year({day_of(view, THRU_DATE)})"
         cases.append(f"when {year} is null then '{OUTSIDE_DATES}: no date of service'")
         cases.append(
             f"when {year} <> {counting.service_year} "
@@ -90,21 +95,36 @@ def keep_counting(
 
 
 def matching_id(members: View, diagnoses: View) -> str:
-    """Return the diagnoses' id column, comparable with the members' ids.
+    """Return SQL for the diagnoses' member id, comparable with the members' ids.
 
     Raises
     ------
     InputError
         One table has whole-number ids and the other has text.
     """
-    number = [id_expression(v).endswith("::bigint") for v in (members, diagnoses)]
+    ids = [v.member_id() for v in (members, diagnoses)]
+    number = [expression.endswith("::bigint") for expression in ids]
     if number[0] == number[1]:
-        return diagnoses.need(MEMBER_ID)
+        return ids[1]
     kinds = ["whole numbers" if n else "text" for n in number]
     raise InputError(
         f"member_id is {kinds[0]} in members and {kinds[1]} in diagnoses: store both the same way "
         "(ids in CSV files are read as text; leading zeros are lost in whole numbers)"
     )
+
+
+def code_column(view: View) -> str:
+    """Return the diagnosis code column.
+
+    Raises
+    ------
+    InputError
+        Its values are not one code each.
+    """
+    column, kind = view.need(DIAGNOSIS_CODE), view.type_of(DIAGNOSIS_CODE)
+    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "BLOB", "UNION")):
+        raise InputError(f"{view.name}: diagnosis_code is {kind}; expected one code a row, as text")
+    return column
 
 
 def register_code_words(

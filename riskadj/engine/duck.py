@@ -1,5 +1,6 @@
 """Reduce members and diagnoses to words in DuckDB, counting everything that does not map."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -8,17 +9,18 @@ import pyarrow as pa
 
 from riskadj.engine.diagnoses import (
     Counting,
+    code_column,
     count_unknown_members,
     keep_counting,
     matching_id,
     register_code_words,
 )
-from riskadj.engine.inputs import Source, attach, count, reading
+from riskadj.engine.inputs import Source, attach, count, quoted, reading
 from riskadj.engine.members import AgeReference, Fault, encode_members, faults
 from riskadj.engine.words import word_names, words_sql
 from riskadj.errors import InputError
 from riskadj.features.rulebook import Rulebook
-from riskadj.tables import DIAGNOSIS_CODE
+from riskadj.tables import MEMBER_ID
 
 BATCH_ROWS = 1 << 17
 
@@ -89,7 +91,7 @@ class Reduced:
     words
         The word columns of each rulebook.
     rejected
-        ``row, why`` of the members set aside in quarantine.
+        ``table, row, why`` of the rows set aside in quarantine; rows count from 1 after the header.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -130,7 +132,10 @@ def reduce_members(
     quality.notes += encode_members(connection, view, request.age_reference, request.forced)
     _settle_members(connection, request, quality)
     dx = attach(connection, "diagnoses", diagnoses, request.quarantine)
-    member_id, code = matching_id(view, dx), dx.need(DIAGNOSIS_CODE)
+    dx.need(MEMBER_ID)
+    code = code_column(dx)
+    empty = count(connection, f"select count(*) from {quoted(dx.name)}") == 0
+    member_id = "null" if empty else matching_id(view, dx)
     source, aside = keep_counting(connection, dx, request.counting)
     codes = register_code_words(connection, source, code, request.books)
     quality.diagnoses_mapped = codes.mapped
@@ -144,10 +149,9 @@ def reduce_members(
     with reading("diagnoses"):
         connection.execute(f"create temp table member_words as {select}")
     quality.diagnoses_of_unknown_members = count_unknown_members(connection)
-    _count_unread(connection, request, quality)
-    rejected = connection.sql(
-        "select rowid + 1 as row, why from members_coded where why is not null order by 1"
-    ).to_arrow_table()
+    rejected = _rejected(connection)
+    unread = [why for why in rejected["why"].to_pylist() if why.startswith("CSV row: ")]
+    quality.unread_rows = dict(sorted(Counter(unread).items()))
     return Reduced(connection, words, quality, rejected)
 
 
@@ -173,13 +177,18 @@ def _message(found: Sequence[Fault], total: int) -> str:
     )
 
 
-def _count_unread(
-    connection: duckdb.DuckDBPyConnection, request: Request, quality: Quality
-) -> None:
-    """Count CSV rows that could not be parsed, by kind."""
-    kept = "select count(*) from duckdb_tables() where table_name = 'reject_errors'"
-    if request.quarantine and count(connection, kept):
-        rows = connection.execute(
-            "select error_type::varchar, count(distinct line) from reject_errors group by 1"
-        ).fetchall()
-        quality.unread_rows = {f"CSV row: {kind.lower()}": n for kind, n in rows}
+def _rejected(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Return ``table, row, why`` of members set aside and of CSV rows that cannot be read."""
+    selects = ["select 'members', rowid + 1, why from members_coded where why is not null"]
+    selects += [
+        f"select distinct '{name}', line - 1, 'CSV row: ' || lower(error_type::varchar) "
+        f"from {name}_unread"
+        for name in ("members", "diagnoses")
+        if count(
+            connection, f"select count(*) from duckdb_tables() where table_name = '{name}_unread'"
+        )
+    ]
+    query = " union all ".join(selects)
+    return connection.sql(
+        f'select * from ({query}) t("table", row, why) order by 1, 2, 3'
+    ).to_arrow_table()

@@ -11,11 +11,9 @@ import pyarrow.compute as pc
 from riskadj.engine.inputs import View, count, quoted, reading
 from riskadj.errors import InputError
 from riskadj.features.profiles import AXES
-from riskadj.tables import AGE, BIRTH_DATE, CODED, ESRD, MEMBER_ID, Field, plain
+from riskadj.tables import AGE, BIRTH_DATE, CODED, ESRD, Field, plain
 
 MAX_SPELLINGS = 1000
-INTEGER_TYPES = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT",
-                 "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ def encode_members(
     Its ``rowid`` is the row's place in the input; ``why`` is null for a good row. Returns notes
     on what was assumed of absent columns.
     """
-    member_id = view.need(MEMBER_ID)
+    member_id = view.member_id()
     expressions = [_age(connection, view, ages)]
     expressions += [_coded(connection, view, field) for field in CODED]
     if not forced:
@@ -59,11 +57,13 @@ def encode_members(
     cases = " ".join(f"when {test} then '{what}'" for test, what in refusals)
     with reading("members"):
         connection.execute(
-            f"create temp table members_coded as select {id_expression(view)} as member_id, "
+            f"create temp table members_coded as select {member_id} as member_id, "
             f"({profile})::integer as profile, case {cases} end as why from {quoted(view.name)}"
         )
     _refuse_duplicates(connection)
-    return [n for e in expressions if (n := _assumed(view, e.field))]
+    notes = [n for e in expressions if (n := _assumed(view, e.field))]
+    both = expressions[0].field is BIRTH_DATE and view.find((AGE.name,))
+    return [*notes, "column age not used: birth_date is there"] if both else notes
 
 
 def faults(connection: duckdb.DuckDBPyConnection) -> list[Fault]:
@@ -73,25 +73,6 @@ def faults(connection: duckdb.DuckDBPyConnection) -> list[Fault]:
         "group by 1 order by 3"
     ).fetchall()
     return [Fault(*row) for row in found]
-
-
-def id_expression(view: View) -> str:
-    """Return SQL for the member id: whole numbers as BIGINT, text trimmed.
-
-    Raises
-    ------
-    InputError
-        The id is neither text nor a whole number.
-    """
-    column, kind = view.need(MEMBER_ID), view.type_of(MEMBER_ID)
-    if kind in INTEGER_TYPES:
-        return f"{column}::bigint"
-    if kind == "VARCHAR":
-        return column
-    raise InputError(
-        f"{view.name}: member_id is {kind}; expected text or whole numbers. "
-        "(Whole numbers become decimals when a value is missing: drop or fill those rows.)"
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +89,28 @@ def _age(connection: duckdb.DuckDBPyConnection, view: View, reference: AgeRefere
         if view.find((AGE.name,)) is None:
             view.need(("birth_date",))
         return _coded(connection, view, AGE)
-    born = f"try_cast({column} as date)"
+    born = day_of(view, (BIRTH_DATE.name, *BIRTH_DATE.other_names))
     years = f"(({_months(reference.date)} - (year({born}) * 12 + month({born})) - " \
             f"(day({born}) > {reference.date.day})::int) // 12)"  # fmt: skip
     last = dt.date(reference.date.year, 12, 31)
     refused = f"{born} is null or {born} > date '{last}' or {years} > {AXES[0] - 1}"
     return Expression(BIRTH_DATE, f"greatest({years}, 0)", refused)
+
+
+def day_of(view: View, names: tuple[str, ...]) -> str:
+    """Return SQL for a column's day: null if it is no date, nor DuckDB's 'infinity' or 'epoch'.
+
+    Raises
+    ------
+    InputError
+        The column has a time zone: which day an instant is depends on where it is read.
+    """
+    column = view.need(names)
+    if view.type_of(names) == "TIMESTAMP WITH TIME ZONE":
+        raise InputError(f"{view.name}: {names[0]} has a time zone: store it as a date without one")
+    day = f"try_cast({column} as date)"
+    written = f"regexp_matches({column}::varchar, '^\\s*\\d{{4}}')"
+    return f"case when {written} and isfinite({day}) then {day} end"
 
 
 def _months(date: dt.date) -> int:

@@ -32,6 +32,7 @@ def words_sql(diagnoses: str, member_id: str, code: str, words: Sequence[str]) -
     """
     ors = ", ".join(f"bit_or(c.{w}) as {w}" for w in words)
     return (
-        f"select d.{member_id} as member_id, count(*) as n_rows, {ors} from {diagnoses} d "
-        f"join code_words c on d.{code} = c.raw group by 1"
+        f"select d.member_id, count(*) as n_rows, {ors} "
+        f"from (select {member_id} as member_id, {code} as code from {diagnoses}) d "
+        "join code_words c on d.code = c.raw group by 1"
     )

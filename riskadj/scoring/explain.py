@@ -24,7 +24,7 @@ from riskadj.features.profiles import AXES
 from riskadj.features.rulebook import Rulebook
 from riskadj.features.terms import add_variables
 from riskadj.scoring.raw import CHUNK, live_rows
-from riskadj.tables import DIAGNOSIS_CODE, MEMBER_ID, code_fault, normalized_code
+from riskadj.tables import DIAGNOSIS_CODE, code_fault, normalized_code
 
 COUNTED, SUPERSEDED, INVALID_AGE, INVALID_SEX, UNMAPPED, NOT_VALID = (
     "counted", "superseded", "invalid_age", "invalid_sex", "unmapped", "not_valid_in_year",
@@ -163,12 +163,15 @@ def distinct_diagnoses(population: pa.Table, diagnoses: Source, counting: Counti
         places = pa.array(np.arange(population.num_rows))
         connection.register("places", pa.table({"id": population["member_id"], "place": places}))
         reason = reason_sql(view, counting) or "null"
+        one = (
+            f"select {view.member_id()} as id, {view.need(DIAGNOSIS_CODE)}::varchar as code, "
+            f"{reason} as why from diagnoses"
+        )
         with reading("diagnoses"):
             return connection.sql(
-                f"select p.place, d.{view.need(DIAGNOSIS_CODE)}::varchar as code, "
+                "select p.place, d.code, "
                 "case when count(*) > count(d.why) then null else min(d.why) end as why "
-                f"from (select *, {reason} as why from diagnoses) d "
-                f"join places p on p.id = d.{view.need(MEMBER_ID)} group by 1, 2 order by 1, 2"
+                f"from ({one}) d join places p on p.id = d.id group by 1, 2 order by 1, 2"
             ).to_arrow_table()
 
 

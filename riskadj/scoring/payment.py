@@ -1,5 +1,6 @@
 """From raw scores to payment scores by the written chain of a program and year."""
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,6 +71,8 @@ def load_payment_year(payer: str, payment_year: int) -> PaymentYear:
     NotPublishedError
         The payer or the year has no file, or a value of it was found nowhere.
     """
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", payer):
+        raise NotPublishedError(f"No payer {payer!r}. There is: ma")
     folder = models_root() / "payment" / payer
     path = folder / f"{payment_year}.toml"
     if not path.is_file():

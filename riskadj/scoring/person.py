@@ -7,13 +7,14 @@ are the rows. Tests hold the two together.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from riskadj.catalog import resolve_model
-from riskadj.errors import InputError
+from riskadj.errors import InputError, OptionError
 from riskadj.features.profiles import N_PROFILES, profile_of
 from riskadj.features.rulebook import Rulebook, compile_rulebook
 from riskadj.model import AGE_LIMIT, RiskModel
@@ -292,12 +293,13 @@ def segment_number(segment: str | None, book: Rulebook) -> int | None:
     if segment is None:
         return None
     if segment not in book.segments:
-        raise InputError(f"segment {segment!r} is not one of {', '.join(book.segments)}")
+        raise OptionError(f"segment {segment!r} is not one of {', '.join(book.segments)}")
     return book.segments.index(segment)
 
 
 def _whole_age(age: int) -> int:
-    if isinstance(age, bool) or age is None or not 0 <= age <= AGE_LIMIT or age != int(age):
+    number = isinstance(age, Real) and not isinstance(age, bool)
+    if not number or not 0 <= age <= AGE_LIMIT or age != int(age):
         raise InputError(f"age: expected whole years from 0 to {AGE_LIMIT}")
     return int(age)
 

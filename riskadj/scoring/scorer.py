@@ -17,7 +17,7 @@ from riskadj.engine.diagnoses import Counting
 from riskadj.engine.duck import Quality, Reduced, Request, reduce_members
 from riskadj.engine.inputs import Source
 from riskadj.engine.members import AgeReference
-from riskadj.errors import InputError
+from riskadj.errors import InputError, OptionError
 from riskadj.features.rulebook import Rulebook, compile_rulebook
 from riskadj.model import RiskModel
 from riskadj.scoring.payment import (
@@ -78,14 +78,14 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.on_error not in ("raise", "quarantine"):
-            raise InputError(f"on_error is {self.on_error!r}; expected 'raise' or 'quarantine'")
+            raise OptionError(f"on_error is {self.on_error!r}; expected 'raise' or 'quarantine'")
 
 
 def plan_model(model: RiskModel, segment: str | None = None, all_segments: bool = False) -> Plan:
     """Plan raw scores of one model."""
     book = compile_rulebook(model)
     if segment is not None and (all_segments or segment not in book.segments):
-        raise InputError(
+        raise OptionError(
             f"segment {segment!r}: expected one of {', '.join(book.segments)}, "
             "and not together with all_segments"
         )
@@ -106,7 +106,7 @@ def plan_payment_year(
     instead = dict(models or {})
     if odd := sorted(set(instead) - {c.model for c in year.components}):
         wanted = ", ".join(c.model for c in year.components)
-        raise InputError(f"{year.key} does not use {', '.join(odd)}; it uses {wanted}")
+        raise OptionError(f"{year.key} does not use {', '.join(odd)}; it uses {wanted}")
     chosen = [resolve_model(instead.get(c.model, c.model)) for c in year.components]
     return Plan(tuple(compile_rulebook(m) for m in chosen), year)
 
@@ -285,7 +285,7 @@ class Scores:
     caveats
         What rests on a single source or on less than a primary document.
     rejected
-        ``row, why`` of members set aside in quarantine (pyarrow).
+        ``table, row, why`` of rows set aside in quarantine (pyarrow).
     """
 
     table: Any

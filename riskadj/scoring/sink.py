@@ -1,7 +1,7 @@
 """Write scores to files: batch by batch, whole or not at all."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from riskadj.connection import connect
 from riskadj.engine.duck import Quality
 from riskadj.engine.inputs import Source
-from riskadj.errors import InputError
+from riskadj.errors import InputError, OptionError
 from riskadj.scoring.explain import factor_table, status_table
 from riskadj.scoring.scorer import Options, Plan, as_kind, counting_of, reduced, score_batches
 
@@ -32,7 +32,7 @@ class Outputs:
     scores, factors, statuses
         ``.parquet`` or ``.csv``.
     rejected
-        Members set aside in quarantine, as ``row, why``.
+        Rows set aside in quarantine, as ``table, row, why``.
     quality
         JSON: counts, assumptions and caveats.
     """
@@ -64,14 +64,20 @@ def score_to_files(
     outputs: Outputs,
     options: Options,
     progress: Progress = lambda what, done: None,
+    claims_rejected: Sequence[tuple[int, str]] = (),
 ) -> Quality:
     """Score members and diagnoses (``sources``) into files; memory stays flat.
+
+    ``claims_rejected`` are the lines of a claims file that could not be read, with reasons.
 
     Raises
     ------
     InputError
         Input cannot be read or breaks the contract; no output is left behind.
     """
+    kept = {Path(s).resolve() for s in sources if isinstance(s, (str, Path))}
+    if overwritten := [p for p in outputs.written() if p.resolve() in kept]:
+        raise OptionError(f"{overwritten[0]} is an input: choose another output")
     with connect(options.memory_limit, options.threads) as connection:
         progress("reading members and diagnoses", 0)
         population = reduced(plan, connection, *sources, options)
@@ -84,7 +90,11 @@ def score_to_files(
                 progress("scoring members", done)
             if done == 0:
                 raise InputError("members: no row is left to score")
-            files.write("rejected", population.rejected)
+            lines, reasons = [n for n, _ in claims_rejected], [why for _, why in claims_rejected]
+            claims = pa.table(
+                [["claims"] * len(lines), lines, reasons], schema=population.rejected.schema
+            )
+            files.write("rejected", pa.concat_tables([population.rejected, claims]))
             files.write_quality(population.quality, plan.caveats)
     return population.quality
 
@@ -107,6 +117,8 @@ class Files:
         self.writers: dict[str, Writer] = {}
         for what, path in named.items():
             _check(path, what)
+        if len({path.resolve() for path in named.values()}) < len(named):
+            raise OptionError("two outputs have the same path")
 
     def wants(self, what: str) -> bool:
         """Whether this output was asked for."""
@@ -129,15 +141,15 @@ class Files:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        for writer in self.writers.values():
-            writer.close()
-        for what, path in self.paths.items():
-            temporary = self._temporary(what)
-            if temporary.exists():
-                if kind is None:
-                    temporary.replace(path)
-                else:
-                    temporary.unlink()
+        try:
+            for writer in self.writers.values():
+                writer.close()
+            if kind is None:
+                for what in self.writers.keys() | {"quality"} & self.paths.keys():
+                    self._temporary(what).replace(self.paths[what])
+        finally:
+            for what in self.paths:
+                self._temporary(what).unlink(missing_ok=True)
 
     def _temporary(self, what: str) -> Path:
         path = self.paths[what]
@@ -145,11 +157,13 @@ class Files:
 
 
 def _check(path: Path, what: str) -> None:
-    if not path.parent.is_dir():
-        raise InputError(f"{what}: there is no folder {path.parent}")
     wanted = (".json",) if what == "quality" else SUFFIXES
+    if path.is_dir():
+        raise OptionError(f"{what}: {path} is a folder")
+    if not path.parent.is_dir():
+        raise OptionError(f"{what}: there is no folder {path.parent}")
     if path.suffix not in wanted:
-        raise InputError(f"{what}: {path.name} does not end in {' or '.join(wanted)}")
+        raise OptionError(f"{what}: {path.name} does not end in {' or '.join(wanted)}")
 
 
 def _open(temporary: Path, path: Path, table: pa.Table) -> Writer:

@@ -65,7 +65,10 @@ def test_a_folder_without_manifest_is_refused(folder: Path) -> None:
         (change("model.toml", "payer =", "player ="), r"unknown or missing \['payer', 'player'\]"),
         (change("model.toml", '"ne_cells"', '"sometimes"'), "age_64_rule is 'sometimes'"),
         (change("model.toml", '"final"', '"finished"'), "status is 'finished'"),
-        (change("coefficients.csv", "HCC1,,,1.322", "HCC1,,,"), "HCC1 is in segment INS but has no"),
+        (
+            change("coefficients.csv", "HCC1,,,1.322", "HCC1,,,"),
+            "HCC1 is in segment INS but has no",
+        ),
         (change("coefficients.csv", "HCC1,,,", "HCC1,0.100,,"), "in SNPNE, where nothing uses it"),
         (change("coefficients.csv", "1.322", "1.3225"), "not a decimal with at most 3 places"),
         (change("coefficients.csv", "HCC2,", "HCC1,"), "a variable stands twice"),

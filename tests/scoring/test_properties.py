@@ -35,7 +35,7 @@ def scores(people: pa.Table, diagnoses: pa.Table) -> list[tuple]:
 def test_row_order_and_duplicates_change_nothing(seed: int) -> None:
     people, diagnoses = tables(random_members(60, seed, MODEL))
     rng = random.Random(seed)
-    places = [*range(diagnoses.num_rows)] + rng.choices(range(diagnoses.num_rows), k=50)
+    places = [*range(diagnoses.num_rows), *rng.choices(range(diagnoses.num_rows), k=50)]
     rng.shuffle(places)
     mixed = rng.sample(range(people.num_rows), people.num_rows)
 

@@ -80,12 +80,14 @@ def test_heart_assist_device_needs_a_companion() -> None:
 
 def test_breast_cancer_under_50_is_a_graver_condition() -> None:
     # V28I0ED1: age < 50 and C50911 -> CC22; the format has CC23.
-    assert thousandths("cms-hcc-v28/2026", "C50911", age=49, original_reason_entitlement_code=1) == 706
+    assert (
+        thousandths("cms-hcc-v28/2026", "C50911", age=49, original_reason_entitlement_code=1) == 706
+    )
     assert thousandths("cms-hcc-v28/2026", "C50911") == 395 + 186
 
 
 def test_v24_chronic_lung_codes_under_18_are_fibrosis() -> None:
-    # V24I0ED1: age < 18 and J410 -> CC112, not CC111: CND cell M0_34 .156, HCC112 .149 (V24hcccoefn)
+    # V24I0ED1: age < 18 and J410 -> CC112, not CC111
     young = {"age": 17, "sex": "M", "original_reason_entitlement_code": 1}
     scorer = PersonScorer(resolve_model("cms-hcc-v24/2022"))
 
