@@ -123,16 +123,16 @@ def normalized_code(raw: object) -> str:
 ICD10 = re.compile(r"[A-Z][0-9][0-9AB][0-9A-Z]{0,4}")
 
 
-def code_fault(code: str, headers: frozenset[str]) -> str | None:
-    """Say why a normalized code that maps to nothing may be wrong, or None for a plain code.
+def code_fault(code: str, is_header: bool) -> str:
+    """Say what may be wrong with a normalized code that maps to nothing.
 
     Parameters
     ----------
-    headers
-        Proper prefixes of the model's codes: a code among them lacks digits.
+    is_header
+        Whether longer codes that begin with it are mapped.
     """
     if code in ("", "NAN", "NONE", "NULL"):
         return "blank"
     if ICD10.fullmatch(code):
-        return "header_only" if code in headers else None
+        return "header_only" if is_header else "unmapped"
     return "icd9_like" if re.fullmatch(r"[0-9]{3,5}", code) else "malformed"

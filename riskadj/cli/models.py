@@ -79,7 +79,7 @@ def _print_coefficients(model: object) -> None:
 
     assert isinstance(model, RiskModel)
     keys = [s.key for s in model.segments]
-    columns = [Column("variable", no_wrap=True), "label", *keys]
+    columns: list[Column | str] = [Column("variable", no_wrap=True), "label", *keys]
     table = Table(*columns, box=None, pad_edge=False, title="Coefficients", title_justify="left")
     for name, label in model.labels.items():
         worth = [model.coefficients.get((k, name)) for k in keys]

@@ -1,6 +1,6 @@
 """The diagnoses table: which rows count, what their codes mean, and a count of all the others."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -12,7 +12,7 @@ from riskadj.engine.members import day_of
 from riskadj.engine.words import split_words, word_names
 from riskadj.errors import InputError
 from riskadj.features.rulebook import Rulebook
-from riskadj.tables import DIAGNOSIS_CODE, code_fault
+from riskadj.tables import DIAGNOSIS_CODE, ICD10, code_fault
 
 NOT_ACCEPTED, OUTSIDE_DATES = "not_accepted_claim", "outside_dates"
 
@@ -144,8 +144,9 @@ def register_code_words(
         name: values.take(place.filter(mapped)) for name, values in _words_of(known, books).items()
     }
     connection.register("code_words", pa.table({"raw": spellings["raw"].filter(mapped), **columns}))
-    others = zip(*(c.filter(pc.invert(mapped)).to_pylist() for c in (normal, rows)), strict=True)
-    return CodeCounts(pc.sum(rows.filter(mapped)).as_py() or 0, _faults(others, known))
+    other = pc.invert(mapped)
+    faults = _faults(normal.filter(other), rows.filter(other), known)
+    return CodeCounts(pc.sum(rows.filter(mapped)).as_py() or 0, faults)
 
 
 def normalized_codes(raw: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -165,21 +166,27 @@ def _words_of(known: Sequence[str], books: Sequence[Rulebook]) -> dict[str, pa.A
     return {n: pa.array(v, pa.int64()) for n, v in zip(names, values, strict=True)}
 
 
-def _faults(codes: Iterable[tuple[str, int]], known: Sequence[str]) -> dict[str, int]:
-    """Count the rows of unmapped codes by what may be wrong with them."""
-    headers = frozenset(c[:n] for c in known for n in range(3, len(c)))
-    found: dict[str, int] = {}
-    for code, rows in codes:
-        why = code_fault(code, headers) or "unmapped"
-        found[why] = found.get(why, 0) + rows
-    return dict(sorted(found.items()))
+def _faults(codes: pa.ChunkedArray, rows: pa.ChunkedArray, known: Sequence[str]) -> dict[str, int]:
+    """Count the rows of unmapped codes by what may be wrong with them (``tables.code_fault``)."""
+    headers = pa.array(sorted({c[:n] for c in known for n in range(3, len(c))}), pa.string())
+    is_icd10 = pc.match_substring_regex(codes, f"^(?:{ICD10.pattern})$")
+    plain = pc.and_(is_icd10, pc.invert(pc.is_in(codes, headers)))
+    found = {"unmapped": pc.sum(rows.filter(plain)).as_py() or 0}
+    odd = pc.invert(plain)
+    for code, n in zip(codes.filter(odd).to_pylist(), rows.filter(odd).to_pylist(), strict=True):
+        why = code_fault(code, is_header=ICD10.fullmatch(code) is not None)
+        found[why] = found.get(why, 0) + n
+    return {why: n for why, n in sorted(found.items()) if n}
 
 
-def count_unknown_members(connection: duckdb.DuckDBPyConnection) -> int:
-    """Count mapped diagnosis rows whose member is not in the members table."""
+def count_unknown_members(
+    connection: duckdb.DuckDBPyConnection, source: str, member_id: str, code: str
+) -> int:
+    """Count mapped diagnosis rows whose member is not in the members table, or is blank."""
     with reading("diagnoses"):
         return count(
             connection,
-            "select coalesce(sum(n_rows), 0) from member_words w where not exists "
-            "(select 1 from members_coded m where m.member_id = w.member_id)",
+            f"select count(*) from (select {member_id} as id, {code} as code from {source}) d "
+            "join code_words c on d.code = c.raw where not exists "
+            "(select 1 from members_coded m where m.member_id = d.id)",
         )

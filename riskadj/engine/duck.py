@@ -1,8 +1,9 @@
 """Reduce members and diagnoses to words in DuckDB, counting everything that does not map."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import duckdb
 import pyarrow as pa
@@ -61,7 +62,8 @@ class Quality:
     diagnoses_set_aside
         Rows that cannot count, by reason: not mapped, or not of an accepted claim or year.
     diagnoses_of_unknown_members
-        Mapped rows whose member is not in the members table (or is blank).
+        Mapped rows whose member is not in the members table, or is blank; known once all members
+        are scored.
     unread_rows
         CSV rows that could not be parsed, by reason (quarantine only).
     without_cell
@@ -92,28 +94,39 @@ class Reduced:
         The word columns of each rulebook.
     rejected
         ``table, row, why`` of the rows set aside in quarantine; rows count from 1 after the header.
+    count_unknown
+        Counts mapped diagnosis rows of members that are not in the table.
     """
 
     connection: duckdb.DuckDBPyConnection
     words: list[list[str]]
     quality: Quality
     rejected: pa.Table
+    count_unknown: Callable[[], int]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the members in input order; all of them, exactly once."""
+        """Yield the members in input order; all of them, exactly once.
+
+        Words that no member took are of members that are not in the table: then, and only then,
+        their rows are counted.
+        """
         columns = ", ".join(f"coalesce(w.{n}, 0) as {n}" for names in self.words for n in names)
         query = (
-            f"select m.member_id, m.profile, {columns} from members_coded m "
-            "left join member_words w on m.member_id = w.member_id "
+            f"select m.member_id, m.profile, {columns}, w.member_id is not null as found "
+            "from members_coded m left join member_words w on m.member_id = w.member_id "
             "where m.why is null order by m.rowid"
         )
-        out = 0
+        out = found = 0
         with reading("members"):
             for batch in self.connection.sql(query).to_arrow_reader(BATCH_ROWS):
                 out += batch.num_rows
+                found += batch.column("found").true_count
                 yield batch
+            with_words = count(self.connection, "select count(*) from member_words")
         if out != self.quality.members_scored:
             raise AssertionError(f"{self.quality.members_scored} members in, {out} out")
+        if found != with_words:
+            self.quality.diagnoses_of_unknown_members = self.count_unknown()
 
 
 def reduce_members(
@@ -148,11 +161,11 @@ def reduce_members(
     select = words_sql(source, member_id, code, [n for names in words for n in names])
     with reading("diagnoses"):
         connection.execute(f"create temp table member_words as {select}")
-    quality.diagnoses_of_unknown_members = count_unknown_members(connection)
     rejected = _rejected(connection)
     unread = [why for why in rejected["why"].to_pylist() if why.startswith("CSV row: ")]
     quality.unread_rows = dict(sorted(Counter(unread).items()))
-    return Reduced(connection, words, quality, rejected)
+    count_unknown = partial(count_unknown_members, connection, source, member_id, code)
+    return Reduced(connection, words, quality, rejected, count_unknown)
 
 
 def _settle_members(

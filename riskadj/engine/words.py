@@ -27,12 +27,11 @@ def words_sql(diagnoses: str, member_id: str, code: str, words: Sequence[str]) -
     """Return the SELECT that gives every member with a mapped code the OR of its code words.
 
     Associative, commutative and idempotent, so row order, duplicates and partitions do not
-    matter to the words; ``n_rows`` counts the rows that mapped. ``code_words`` holds the raw
-    spellings of mapped codes and their words.
+    matter. ``code_words`` holds the raw spellings of mapped codes and their words.
     """
     ors = ", ".join(f"bit_or(c.{w}) as {w}" for w in words)
     return (
-        f"select d.member_id, count(*) as n_rows, {ors} "
+        f"select d.member_id, {ors} "
         f"from (select {member_id} as member_id, {code} as code from {diagnoses}) d "
         "join code_words c on d.code = c.raw group by 1"
     )

@@ -201,8 +201,8 @@ class CodeReader:
             "blank": "no code", "header_only": "not a complete code: longer codes are mapped",
             "icd9_like": "looks like ICD-9", "malformed": "not an ICD-10-CM code",
         }  # fmt: skip
-        fault = code_fault(code, self.headers)
-        return UNMAPPED, why.get(fault or "", "no payment condition")
+        fault = code_fault(code, is_header=code in self.headers)
+        return UNMAPPED, why.get(fault, "no payment condition")
 
     def other_years(self) -> frozenset[str]:
         """Return codes that only other years of the same model map (read when first needed)."""
