@@ -51,6 +51,13 @@ def reason_sql(view: View, counting: Counting) -> str | None:
     ``data_source``, ``thru_date``.
     """
     cases = []
+    if view.find(THRU_DATE):
+        year = f"year({day_of(view, THRU_DATE)})"
+        cases.append(f"when {year} is null then '{OUTSIDE_DATES}: no date of service'")
+        cases.append(
+            f"when {year} <> {counting.service_year} "
+            f"then '{OUTSIDE_DATES}: service is not of {counting.service_year}'"
+        )
     if accepted := view.find(("accepted",)):
         because = view.find(("because",)) or "null"
         cases.append(
@@ -64,13 +71,6 @@ def reason_sql(view: View, counting: Counting) -> str | None:
         cases.append(
             f"when lower(trim({source}::varchar)) not in ({kept}) or {source} is null "
             f"then '{NOT_ACCEPTED}: data_source is not {said}'"
-        )
-    if view.find(THRU_DATE):
-        year = f"year({day_of(view, THRU_DATE)})"
-        cases.append(f"when {year} is null then '{OUTSIDE_DATES}: no date of service'")
-        cases.append(
-            f"when {year} <> {counting.service_year} "
-            f"then '{OUTSIDE_DATES}: service is not of {counting.service_year}'"
         )
     return f"case {' '.join(cases)} end" if cases else None
 

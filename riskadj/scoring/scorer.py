@@ -51,6 +51,11 @@ class Plan:
     all_segments: bool = False
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The keys of the models."""
+        return tuple(b.model.key for b in self.books)
+
+    @property
     def caveats(self) -> tuple[str, ...]:
         """What every output must say of the models and the chain."""
         own = [f"{b.model.key}: {c}" for b in self.books for c in b.model.facts.caveats]

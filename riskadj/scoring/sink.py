@@ -81,22 +81,24 @@ def score_to_files(
     with connect(options.memory_limit, options.threads) as connection:
         progress("reading members and diagnoses", 0)
         population = reduced(plan, connection, *sources, options)
+        about = {"riskadj": json.dumps({"models": plan.models, "caveats": plan.caveats})}
         with Files(outputs) as files:
             done = 0
             for table, batch in score_batches(plan, population):
-                files.write("scores", table)
+                files.write("scores", table.replace_schema_metadata(about))
                 _explain(plan, pa.table(batch), population.words, sources[1], files)
                 done += batch.num_rows
                 progress("scoring members", done)
             if done == 0:
                 raise InputError("members: no row is left to score")
-            lines, reasons = [n for n, _ in claims_rejected], [why for _, why in claims_rejected]
-            claims = pa.table(
-                [["claims"] * len(lines), lines, reasons], schema=population.rejected.schema
-            )
-            files.write("rejected", pa.concat_tables([population.rejected, claims]))
+            files.write("rejected", _with_claims(population.rejected, claims_rejected))
             files.write_quality(population.quality, plan.caveats)
     return population.quality
+
+
+def _with_claims(rejected: pa.Table, claims: Sequence[tuple[int, str]]) -> pa.Table:
+    columns = [["claims"] * len(claims), [n for n, _ in claims], [why for _, why in claims]]
+    return pa.concat_tables([rejected, pa.table(columns, schema=rejected.schema)])
 
 
 def _explain(

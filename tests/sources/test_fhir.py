@@ -12,7 +12,8 @@ import pytest
 
 from riskadj.errors import InputError, NotPublishedError
 from riskadj.sources.accepted_claims import load_rule
-from riskadj.sources.fhir import DIAGNOSES, diagnoses_from_eob, read_eob
+from riskadj.sources.fhir import DIAGNOSES, diagnoses_from_eob
+from riskadj.sources.resources import read_resources
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT.parent / "shared" / "data" / "formats" / "fhir"
@@ -234,7 +235,7 @@ def test_years_not_asked_for_are_set_aside(tmp_path, rule):
     path = write(tmp_path, old, carrier(OFFICE_VISIT))
 
     assert reasons(path, rule, service_years={2024}) == [
-        "service year 2019 was not asked for",
+        "service is not of 2024",
         None,
     ]
 
@@ -457,7 +458,7 @@ def test_sample_file_counts(rule_of_all_years, name):
 def test_accepted_diagnoses_by_a_second_route(rule_of_all_years, name):
     """These two files hold STU3 claims: a plain reading of their own paths, type by type."""
     expected = Counter()
-    for resource in read_eob(SAMPLES / name):
+    for resource in read_resources(SAMPLES / name):
         eob = resource.content
         kind = {row["system"].split("/")[-1]: row["code"] for row in eob["type"]["coding"]}
         digits = eob.get("facility", {}).get("extension", [{}])[0].get("valueCoding", {})
