@@ -22,7 +22,8 @@ if TYPE_CHECKING:
         RiskadjError,
     )
     from riskadj.scoring.person import MemberScore, score_member
-    from riskadj.scoring.scorer import Options, Scorer, Scores, load_model, score
+    from riskadj.scoring.plan import Options
+    from riskadj.scoring.scorer import Scorer, Scores, load_model, score
 
 __all__ = [
     "ImportFormatError",
@@ -45,7 +46,7 @@ _HOME = {
     "list_models": "catalog",
     "MemberScore": "scoring.person",
     "score_member": "scoring.person",
-    "Options": "scoring.scorer",
+    "Options": "scoring.plan",
     "Scorer": "scoring.scorer",
     "Scores": "scoring.scorer",
     "load_model": "scoring.scorer",

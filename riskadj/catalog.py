@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from riskadj.errors import ModelFolderError, NotPublishedError
-from riskadj.model import RiskModel, read_model
+from riskadj.folder import read_model
+from riskadj.model import RiskModel
 
 
 @dataclass(frozen=True, slots=True)

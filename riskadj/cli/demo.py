@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from riskadj.scoring.scorer import Plan
+    from riskadj.scoring.plan import Plan
 
 SEED, MEMBERS = 20260201, 10_000
 TEMPLATE = ("age", "sex", "original_reason_entitlement_code", "dual_status_code",
@@ -33,7 +33,7 @@ def demo(
     from riskadj.cli.console import out as screen
     from riskadj.cli.score import diagnosis_source
     from riskadj.errors import OptionError
-    from riskadj.scoring.scorer import Options, plan_payment_year
+    from riskadj.scoring.plan import Options, plan_payment_year
 
     plan, options = plan_payment_year("ma", payment_year), Options(on_error="quarantine")
     if out.exists() and not out.is_dir():
@@ -128,7 +128,8 @@ def _explain_one(sources: tuple[Any, Any], scores: Path, plan: "Plan") -> None:
     from riskadj.cli.explain import print_explanation
     from riskadj.connection import connect
     from riskadj.engine.inputs import rows_of_member
-    from riskadj.scoring.scorer import Options, run
+    from riskadj.scoring.plan import Options
+    from riskadj.scoring.scorer import run
 
     with connect() as connection:
         connection.read_parquet(str(scores)).limit(1000).create_view("scores")

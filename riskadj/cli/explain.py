@@ -8,7 +8,8 @@ import typer
 from riskadj.cli.score import Diagnoses, Eob, Model, Payer, PaymentYear
 
 if TYPE_CHECKING:
-    from riskadj.scoring.scorer import Plan, Scores
+    from riskadj.scoring.plan import Plan
+    from riskadj.scoring.scorer import Scores
 
 
 def explain(
@@ -41,7 +42,8 @@ def explain(
     from riskadj.cli.score import chosen_plan, diagnosis_source
     from riskadj.engine.inputs import rows_of_member
     from riskadj.errors import InputError
-    from riskadj.scoring.scorer import Options, run
+    from riskadj.scoring.plan import Options
+    from riskadj.scoring.scorer import run
 
     plan, options = chosen_plan(model, payer, payment_year, None, False), Options()
     if member_id is not None and members is not None:

@@ -96,8 +96,8 @@ def seal(
     Example: `riskadj models seal my-models/plan-v1`
     """
     from riskadj.features.rulebook import compile_rulebook
+    from riskadj.folder import read_model
     from riskadj.manifest import resealed
-    from riskadj.model import read_model
 
     with resealed(folder) as written:
         compile_rulebook(read_model(folder, str(folder)))

@@ -8,7 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from riskadj.engine.duck import Quality
-    from riskadj.scoring.scorer import Options, Plan
+    from riskadj.scoring.plan import Options, Plan
 
 Members = Annotated[Path, typer.Option(help="Members table: .parquet, .csv or .ndjson.")]
 Diagnoses = Annotated[Path | None, typer.Option(help="Diagnoses table: member_id, diagnosis_code.")]
@@ -66,7 +66,7 @@ def score(
     - `riskadj score --members m.csv --diagnoses d.csv --model cms-hcc-v28/2026 --out s.csv`
     """
     from riskadj.cli.console import progress
-    from riskadj.scoring.scorer import Options
+    from riskadj.scoring.plan import Options
     from riskadj.scoring.sink import Outputs, score_to_files
 
     plan = chosen_plan(model, payer, payment_year, segment, all_segments)
@@ -86,7 +86,7 @@ def chosen_plan(
 ) -> "Plan":
     """Return the plan of ``--model`` or of ``--payment-year``; exactly one must be given."""
     from riskadj.catalog import resolve_model
-    from riskadj.scoring.scorer import plan_model, plan_payment_year
+    from riskadj.scoring.plan import plan_model, plan_payment_year
 
     if (model is None) == (payment_year is None):
         raise typer.BadParameter("give --payment-year, or --model for raw scores of one model")
@@ -111,7 +111,7 @@ def diagnosis_source(
     import pyarrow as pa
 
     from riskadj.catalog import models_root
-    from riskadj.scoring.scorer import counting_of
+    from riskadj.scoring.plan import counting_of
     from riskadj.sources.accepted_claims import load_rule
     from riskadj.sources.fhir import diagnoses_from_eob
 

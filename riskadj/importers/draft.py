@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from riskadj.features.rulebook import compile_rulebook
+from riskadj.folder import read_model
 from riskadj.manifest import seal
-from riskadj.model import read_model
 
 Row = Sequence[str]
 

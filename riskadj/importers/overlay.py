@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from riskadj.errors import ImportFormatError
+from riskadj.folder import SCHEMA
 from riskadj.importers.draft import ModelDraft, Row, SourceTables
-from riskadj.model import SCHEMA
 
 OVERLAYS = Path(__file__).parent / "overlays"
 LISTS = ("aged", "disabled", "institutional", "new_enrollee")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +22,7 @@ from riskadj.features.conditions import (
 from riskadj.features.profiles import AXES
 from riskadj.features.rulebook import Rulebook
 from riskadj.features.terms import add_variables
+from riskadj.scoring.plan import Plan
 from riskadj.scoring.raw import CHUNK, live_rows
 from riskadj.tables import DIAGNOSIS_CODE, code_fault, normalized_code
 
@@ -59,7 +59,7 @@ def chunks_of(
             yield Chunk(part["member_id"].combine_chunks(), profile, block, own)
 
 
-def factor_table(plan: Any, population: pa.Table, words: Sequence[Sequence[str]]) -> pa.Table:
+def factor_table(plan: Plan, population: pa.Table, words: Sequence[Sequence[str]]) -> pa.Table:
     """Return ``member_id, model, segment, term, label, coefficient`` for every model of a plan."""
     parts = []
     for book, names in zip(plan.books, words, strict=True):
@@ -128,7 +128,7 @@ def trace_of(chunk: Chunk, book: Rulebook) -> Trace:
 
 
 def status_table(
-    plan: Any,
+    plan: Plan,
     population: pa.Table,
     words: Sequence[Sequence[str]],
     diagnoses: Source,

@@ -15,8 +15,9 @@ from riskadj.connection import connect
 from riskadj.engine.duck import Quality
 from riskadj.engine.inputs import Source
 from riskadj.errors import InputError, OptionError
+from riskadj.scoring.batches import as_kind, reduced, score_batches
 from riskadj.scoring.explain import factor_table, status_table
-from riskadj.scoring.scorer import Options, Plan, as_kind, counting_of, reduced, score_batches
+from riskadj.scoring.plan import Options, Plan, counting_of
 
 SUFFIXES = (".parquet", ".csv")
 Progress = Callable[[str, int], None]

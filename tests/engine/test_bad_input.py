@@ -20,7 +20,8 @@ from riskadj import (
     score,
     score_member,
 )
-from riskadj.scoring.scorer import plan_payment_year, run
+from riskadj.scoring.plan import plan_payment_year
+from riskadj.scoring.scorer import run
 from tests.engine.arrivals import (
     FORMS,
     arriving,

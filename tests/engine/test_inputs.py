@@ -15,7 +15,8 @@ from riskadj import InputError, Options, load_model
 from riskadj.features.profiles import profile_of
 from riskadj.model import AGE_LIMIT
 from riskadj.scoring.person import PersonScorer
-from riskadj.scoring.scorer import plan_model, plan_payment_year, run
+from riskadj.scoring.plan import plan_model, plan_payment_year
+from riskadj.scoring.scorer import run
 from tests.engine.arrivals import (
     FORMS,
     arriving,

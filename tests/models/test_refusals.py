@@ -8,8 +8,9 @@ import pytest
 
 from riskadj.catalog import resolve_model
 from riskadj.errors import ModelFolderError, NotPublishedError
+from riskadj.folder import read_model
 from riskadj.manifest import seal
-from riskadj.model import guard_atoms, read_model
+from riskadj.model import guard_atoms
 
 
 @pytest.fixture

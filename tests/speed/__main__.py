@@ -90,7 +90,7 @@ def peer_rows(n: int) -> list[Row]:
 def one_member_rows() -> list[Row]:
     from riskadj import score_member
     from riskadj.catalog import models_root, resolve_model
-    from riskadj.model import read_model
+    from riskadj.folder import read_model
 
     given = {"age": 70, "sex": "F", "original_reason_entitlement_code": 0,
              "diagnoses": ["E1121", "I281", "J449"], "model": "cms-hcc-v28/2026"}  # fmt: skip

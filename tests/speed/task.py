@@ -14,7 +14,7 @@ MODEL = "cms-hcc-v28/2026"
 
 def score(members: str, diagnoses: str, memory_limit: str = "") -> None:
     from riskadj.catalog import resolve_model
-    from riskadj.scoring.scorer import Options, plan_model
+    from riskadj.scoring.plan import Options, plan_model
     from riskadj.scoring.sink import Outputs, score_to_files
 
     with tempfile.TemporaryDirectory() as folder:
