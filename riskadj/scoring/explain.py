@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from riskadj.catalog import published_years, resolve_model
@@ -22,7 +21,7 @@ from riskadj.features.conditions import (
 from riskadj.features.profiles import AXES
 from riskadj.features.rulebook import Rulebook
 from riskadj.features.terms import add_variables
-from riskadj.scoring.plan import Plan
+from riskadj.scoring.plan import Plan, counting_of
 from riskadj.scoring.raw import CHUNK, live_rows
 from riskadj.tables import DIAGNOSIS_CODE, code_fault, normalized_code
 
@@ -128,27 +127,22 @@ def trace_of(chunk: Chunk, book: Rulebook) -> Trace:
 
 
 def status_table(
-    plan: Plan,
-    population: pa.Table,
-    words: Sequence[Sequence[str]],
-    diagnoses: Source,
-    counting: Counting,
+    plan: Plan, population: pa.Table, words: Sequence[Sequence[str]], diagnoses: Source
 ) -> pa.Table:
     """Return ``member_id, diagnosis_code, model, condition, status, because``.
 
     One row for each distinct (member, normalized code) and condition that the code means; every
     diagnosis of a scored member is there.
     """
-    pairs = distinct_diagnoses(population, diagnoses, counting)
+    pairs = distinct_diagnoses(population, diagnoses, counting_of(plan))
+    place = pairs["place"].to_numpy()
     parts = []
     for book, names in zip(plan.books, words, strict=True):
         reader = CodeReader(book)
         start = 0
         for chunk in chunks_of(book, population, names, (plan.segment,)):
-            here = pairs.filter(
-                (pc.field("place") >= start) & (pc.field("place") < start + len(chunk.ids))
-            )
-            parts.append(_statuses(chunk, here, start, book, reader))
+            first, end = np.searchsorted(place, (start, start + len(chunk.ids)))
+            parts.append(_statuses(chunk, pairs.slice(first, end - first), start, book, reader))
             start += len(chunk.ids)
     return pa.concat_tables(parts)
 

@@ -15,7 +15,7 @@ from riskadj.errors import InputError
 from riskadj.model import RiskModel
 from riskadj.scoring.batches import as_kind, reduced, score_batches
 from riskadj.scoring.explain import factor_table, status_table
-from riskadj.scoring.plan import Options, Plan, counting_of, plan_model, plan_payment_year
+from riskadj.scoring.plan import Options, Plan, plan_model, plan_payment_year
 
 DEFAULTS = Options()
 
@@ -52,9 +52,7 @@ class Scores:
 
     def diagnosis_status(self) -> Any:
         """Return every distinct diagnosis of every member, with its status and the reason."""
-        table = status_table(
-            self.plan, self.population, self.words, self.sources[1], counting_of(self.plan)
-        )
+        table = status_table(self.plan, self.population, self.words, self.sources[1])
         return as_kind(table, self.sources[0])
 
 

@@ -17,7 +17,7 @@ from riskadj.engine.inputs import Source
 from riskadj.errors import InputError, OptionError
 from riskadj.scoring.batches import as_kind, reduced, score_batches
 from riskadj.scoring.explain import factor_table, status_table
-from riskadj.scoring.plan import Options, Plan, counting_of
+from riskadj.scoring.plan import Options, Plan
 
 SUFFIXES = (".parquet", ".csv")
 Progress = Callable[[str, int], None]
@@ -67,7 +67,9 @@ def score_to_files(
     progress: Progress = lambda what, done: None,
     claims_rejected: Sequence[tuple[int, str]] = (),
 ) -> Quality:
-    """Score members and diagnoses (``sources``) into files; memory stays flat.
+    """Score members and diagnoses (``sources``) into files.
+
+    Memory stays flat, but for statuses, which hold every distinct diagnosis.
 
     ``claims_rejected`` are the lines of a claims file that could not be read, with reasons.
 
@@ -84,14 +86,21 @@ def score_to_files(
         population = reduced(plan, connection, *sources, options)
         about = {"riskadj": json.dumps({"models": plan.models, "caveats": plan.caveats})}
         with Files(outputs) as files:
-            done = 0
+            done, kept_batches = 0, []
             for table, batch in score_batches(plan, population):
                 files.write("scores", table.replace_schema_metadata(about))
-                _explain(plan, pa.table(batch), population.words, sources[1], files)
+                if files.wants("factors"):
+                    files.write("factors", factor_table(plan, pa.table(batch), population.words))
+                if files.wants("statuses"):
+                    kept_batches.append(batch)
                 done += batch.num_rows
                 progress("scoring members", done)
             if done == 0:
                 raise InputError("members: no row is left to score")
+            if kept_batches:
+                progress("finding the status of every diagnosis", 0)
+                members = pa.Table.from_batches(kept_batches)
+                files.write("statuses", status_table(plan, members, population.words, sources[1]))
             files.write("rejected", _with_claims(population.rejected, claims_rejected))
             files.write_quality(population.quality, plan.caveats)
     return population.quality
@@ -100,15 +109,6 @@ def score_to_files(
 def _with_claims(rejected: pa.Table, claims: Sequence[tuple[int, str]]) -> pa.Table:
     columns = [["claims"] * len(claims), [n for n, _ in claims], [why for _, why in claims]]
     return pa.concat_tables([rejected, pa.table(columns, schema=rejected.schema)])
-
-
-def _explain(
-    plan: Plan, batch: pa.Table, words: list[list[str]], diagnoses: Source, files: "Files"
-) -> None:
-    if files.wants("factors"):
-        files.write("factors", factor_table(plan, batch, words))
-    if files.wants("statuses"):
-        files.write("statuses", status_table(plan, batch, words, diagnoses, counting_of(plan)))
 
 
 class Files:
