@@ -29,6 +29,8 @@ COUNTED, SUPERSEDED, INVALID_AGE, INVALID_SEX, UNMAPPED, NOT_VALID = (
     "counted", "superseded", "invalid_age", "invalid_sex", "unmapped", "not_valid_in_year",
 )  # fmt: skip
 
+STATUS_CHUNK = 1 << 18
+"""Members at a time where the loop is over distinct codes: the more, the fewer loops."""
 SEX_STRIDE = int(np.prod(AXES[2:]))
 """How far apart in a profile number the sexes stand."""
 
@@ -44,12 +46,16 @@ class Chunk:
 
 
 def chunks_of(
-    book: Rulebook, population: pa.Table, words: Sequence[str], segments: Sequence[str | None]
+    book: Rulebook,
+    population: pa.Table,
+    words: Sequence[str],
+    segments: Sequence[str | None],
+    size: int = CHUNK,
 ) -> Iterator[Chunk]:
     """Yield the population in chunks, once for each segment to price (None: the member's own)."""
     for segment in segments:
-        for start in range(0, population.num_rows, CHUNK):
-            part = population.slice(start, CHUNK).combine_chunks()
+        for start in range(0, population.num_rows, size):
+            part = population.slice(start, size).combine_chunks()
             profile = part["profile"].to_numpy()
             block = np.stack([part[w].to_numpy() for w in words])
             own = book.segment_of[profile] if segment is None else np.full(
@@ -140,7 +146,7 @@ def status_table(
     for book, names in zip(plan.books, words, strict=True):
         reader = CodeReader(book)
         start = 0
-        for chunk in chunks_of(book, population, names, (plan.segment,)):
+        for chunk in chunks_of(book, population, names, (plan.segment,), STATUS_CHUNK):
             first, end = np.searchsorted(place, (start, start + len(chunk.ids)))
             parts.append(_statuses(chunk, pairs.slice(first, end - first), start, book, reader))
             start += len(chunk.ids)
