@@ -111,6 +111,10 @@ KNOWN_NAMES = frozenset(
 """Names that tell a header line from a line of data."""
 
 
+NOT_OF_A_CODE = r"[.\s\pZ\x0b\x1c-\x1f\x85]"
+"""Dots and every blank that Python's ``str.split`` knows, as RE2 writes it."""
+
+
 def normalized_code(raw: object) -> str:
     """Return a diagnosis code as the tables spell it: no dots or blanks, upper case.
 
@@ -118,6 +122,11 @@ def normalized_code(raw: object) -> str:
     'E119'
     """
     return "" if raw is None else "".join(str(raw).replace(".", "").split()).upper()
+
+
+def normalized_sql(column: str) -> str:
+    """Return SQL that spells a code column as ``normalized_code`` does."""
+    return f"upper(regexp_replace(coalesce({column}::varchar, ''), '{NOT_OF_A_CODE}', '', 'g'))"
 
 
 ICD10 = re.compile(r"[A-Z][0-9][0-9AB][0-9A-Z]{0,4}")

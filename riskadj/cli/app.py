@@ -1,5 +1,6 @@
 """The command's root: subcommands, and errors turned into exit codes."""
 
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -38,6 +39,7 @@ app.add_typer(imports.app, name="import")
 
 def main() -> None:
     """Run the command; errors end with their message and exit code, never with a value in them."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         app()
     except RiskadjError as error:

@@ -1,5 +1,6 @@
 """``riskadj demo``: the main job on a bundled population, or on your own claims."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,10 +43,10 @@ def demo(
     if eob is None:
         _score(_invented(out, plan), out, plan, options)
         return
-    diagnoses, counted, _ = diagnosis_source(None, [eob], plan, options)
+    diagnoses, counted, unread = diagnosis_source(None, [eob], plan, options)
     screen.print(counts(f"Claims in {eob.name}", counted))
     if members is not None:
-        _score((members, diagnoses), out, plan, options)
+        _score((members, diagnoses), out, plan, options, unread)
         return
     template = _template(diagnoses, out)
     screen.print(f"\nAge, sex and entitlement are not in claims. Fill in {template}, then run:")
@@ -66,19 +67,27 @@ def _invented(out: Path, plan: "Plan") -> tuple[Path, Path]:
 
 
 def _template(diagnoses: Any, out: Path) -> Path:
-    """Write a members file with the ids of the claims and nothing else filled in."""
+    """Write a members file with the ids of the claims to fill in; one that is there stays."""
     import pyarrow as pa
     import pyarrow.csv as csv
 
     ids = diagnoses["member_id"].unique()
     columns = {name: pa.array([""] * len(ids)) for name in TEMPLATE}
     path = out / "members.csv"
+    if path.exists():
+        return path
+    path.touch(mode=0o600)
     csv.write_csv(pa.table({"member_id": ids, **columns}), path)
-    path.chmod(0o600)
     return path
 
 
-def _score(sources: tuple[Any, Any], out: Path, plan: "Plan", options: Any) -> None:
+def _score(
+    sources: tuple[Any, Any],
+    out: Path,
+    plan: "Plan",
+    options: Any,
+    unread: Sequence[tuple[int, str]] = (),
+) -> None:
     from riskadj.cli.console import heading, progress
     from riskadj.cli.console import out as screen
     from riskadj.scoring.sink import Outputs, score_to_files
@@ -86,7 +95,7 @@ def _score(sources: tuple[Any, Any], out: Path, plan: "Plan", options: Any) -> N
     outputs = Outputs(out / "scores.parquet", out / "factors.parquet", out / "statuses.parquet",
                       out / "rejected.csv", out / "quality.json")  # fmt: skip
     with progress(quiet=False) as report:
-        quality = score_to_files(plan, sources, outputs, options, report)
+        quality = score_to_files(plan, sources, outputs, options, report, unread)
     heading(
         f"\n{quality.members_scored:,} members scored, "
         f"{quality.diagnoses:,} diagnosis rows read, "

@@ -76,6 +76,7 @@ def score(
         _print_dry_run(plan, members, source, json)
         return
     outputs = Outputs(out, factors, statuses, rejected, quality)
+    outputs.refuse_inputs([members, *(eob or [])])
     with progress(quiet or json) as report:
         counts = score_to_files(plan, (members, source), outputs, options, report, unread)
     _print_result(counts, claims, plan, outputs.written(), json)
@@ -172,6 +173,8 @@ def _print_result(
         "mapped, of members not in the table": quality.diagnoses_of_unknown_members,
         **quality.unread_rows,
     }))  # fmt: skip
+    if quality.without_cell:
+        out.print(f"{quality.without_cell:,} prices have no age-sex part in the segment")
     for text in (*quality.notes, *plan.caveats):
         note(text)
     for path in written:

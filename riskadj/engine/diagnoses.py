@@ -12,7 +12,7 @@ from riskadj.engine.members import day_of
 from riskadj.engine.words import split_words, word_names
 from riskadj.errors import InputError
 from riskadj.features.rulebook import Rulebook
-from riskadj.tables import DIAGNOSIS_CODE, ICD10, code_fault
+from riskadj.tables import DIAGNOSIS_CODE, ICD10, NOT_OF_A_CODE, code_fault
 
 NOT_ACCEPTED, OUTSIDE_DATES = "not_accepted_claim", "outside_dates"
 
@@ -53,7 +53,9 @@ def reason_sql(view: View, counting: Counting) -> str | None:
     cases = []
     if view.find(THRU_DATE):
         year = f"year({day_of(view, THRU_DATE)})"
-        cases.append(f"when {year} is null then '{OUTSIDE_DATES}: no date of service'")
+        blank = f"trim(coalesce({view.need(THRU_DATE)}::varchar, '')) = ''"
+        cases.append(f"when {blank} then '{OUTSIDE_DATES}: no date of service'")
+        cases.append(f"when {year} is null then '{OUTSIDE_DATES}: thru_date is not a date'")
         cases.append(
             f"when {year} <> {counting.service_year} "
             f"then '{OUTSIDE_DATES}: service is not of {counting.service_year}'"
@@ -78,13 +80,19 @@ def reason_sql(view: View, counting: Counting) -> str | None:
 def keep_counting(
     connection: duckdb.DuckDBPyConnection, view: View, counting: Counting
 ) -> tuple[str, dict[str, int]]:
-    """Return the relation of rows that count, and how many were set aside by reason."""
+    """Return the relation of rows that count, and how many were set aside by reason.
+
+    Why a claim was not accepted is the caller's own text: it stays in the statuses, not here.
+    """
     reason = reason_sql(view, counting)
     if reason is None:
         return quoted(view.name), {}
     with reading(view.name):
+        ours = f"starts_with(why, '{NOT_ACCEPTED}: data_source ')"
+        said = f"case when starts_with(why, '{NOT_ACCEPTED}') and not {ours} " \
+               f"then '{NOT_ACCEPTED}' else why end"  # fmt: skip
         rows = connection.execute(
-            f"select why, count(*) from (select {reason} as why from {quoted(view.name)}) "
+            f"select {said}, count(*) from (select {reason} as why from {quoted(view.name)}) "
             "where why is not null group by 1 order by 1"
         ).fetchall()
         connection.execute(
@@ -151,7 +159,7 @@ def register_code_words(
 
 def normalized_codes(raw: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return codes as the tables spell them; ``tables.normalized_code`` does it one by one."""
-    plain = pc.replace_substring_regex(pc.fill_null(raw, ""), r"[.\s]", "")
+    plain = pc.replace_substring_regex(pc.fill_null(raw, ""), NOT_OF_A_CODE, "")
     return pc.utf8_upper(plain)
 
 

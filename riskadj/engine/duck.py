@@ -67,7 +67,7 @@ class Quality:
     unread_rows
         CSV rows that could not be parsed, by reason (quarantine only).
     without_cell
-        Members whose age and sex a forced segment does not price.
+        Members (times segments, if all are priced) whose age and sex the segment does not price.
     notes
         What was assumed.
     """
@@ -191,17 +191,29 @@ def _message(found: Sequence[Fault], total: int) -> str:
 
 
 def _rejected(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Return ``table, row, why`` of members set aside and of CSV rows that cannot be read."""
-    selects = ["select 'members', rowid + 1, why from members_coded where why is not null"]
-    selects += [
-        f"select distinct '{name}', line - 1, 'CSV row: ' || lower(error_type::varchar) "
-        f"from {name}_unread"
+    """Return ``table, row, why`` of members set aside and of CSV rows that cannot be read.
+
+    A row's number is its place in the file: unread rows before a member count too.
+    """
+    unread = {
+        name: f"select distinct line - 1 as row, error_type::varchar as kind from {name}_unread"
         for name in ("members", "diagnoses")
         if count(
             connection, f"select count(*) from duckdb_tables() where table_name = '{name}_unread'"
         )
+    }
+    selects = [
+        f"select '{name}' as t, row, 'CSV row: ' || lower(kind) as why from ({query})"
+        for name, query in unread.items()
     ]
-    query = " union all ".join(selects)
+    skipped = unread.get("members", "select null::bigint as row where false")
+    rows = f"select distinct row from ({skipped})"
+    places = f"select row - row_number() over (order by row) as good from ({rows})"
+    selects.append(
+        "select 'members', rowid + 1 + (select count(*) from places where good < rowid + 1), why "
+        "from members_coded where why is not null"
+    )
     return connection.sql(
-        f'select * from ({query}) t("table", row, why) order by 1, 2, 3'
+        f'with places as ({places}) select t as "table", row::bigint as row, why '
+        f"from ({' union all '.join(selects)}) u(t, row, why) order by 1, 2, 3"
     ).to_arrow_table()

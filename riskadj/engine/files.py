@@ -72,18 +72,38 @@ def _from_csv(
         zipped = file.read(2) == b"\x1f\x8b"
     separator, names = _header(name, path, zipped)
     columns = ", ".join(f"{_text(n)}: 'VARCHAR'" for n in names)
-    table = '"' + name.replace('"', '""') + '"'
+    table = f'"{name}"'
+    rejects = f", rejects_table = '{name}_unread', rejects_scan = '{name}_scan'"
     connection.execute(
         f"create table {table} as select * from read_csv({_text(exact)}, auto_detect = false, "
         f"header = true, delim = {_text(separator)}, quote = '\"', escape = '\"', comment = '', "
         f"columns = {{{columns}}}, hive_partitioning = false, "
         f"compression = '{'gzip' if zipped else 'none'}', store_rejects = {skip_bad_rows}"
-        + (
-            f", rejects_table = '{name}_unread', rejects_scan = '{name}_scan')"
-            if skip_bad_rows
-            else ")"
-        )
+        f"{rejects if skip_bad_rows else ''})"
     )
+    _refuse_open_quotes(connection, name, names, skip_bad_rows)
+
+
+def _refuse_open_quotes(
+    connection: duckdb.DuckDBPyConnection, name: str, names: list[str], skip_bad_rows: bool
+) -> None:
+    """Refuse a file in which a quote swallowed rows: they cannot be told apart any more."""
+    if skip_bad_rows:
+        lines = connection.execute(
+            f"select min(line) from {name}_unread where error_type = 'UNQUOTED VALUE'"
+        ).fetchall()
+        if lines[0][0] is not None:
+            raise InputError(
+                f"{name}: a quote is not closed at line {lines[0][0]:,}: the rows after it cannot "
+                "be told apart"
+            )
+    spanning = " or ".join(f'contains("{n.replace(chr(34), chr(34) * 2)}", chr(10))' for n in names)
+    rows = connection.execute(f'select min(rowid) + 1 from "{name}" where {spanning}').fetchall()
+    if rows[0][0] is not None:
+        raise InputError(
+            f"{name}: a value spans lines at row {rows[0][0]:,}: is a quote not closed? "
+            "Rows must not span lines"
+        )
 
 
 def _header(name: str, path: Path, zipped: bool) -> tuple[str, list[str]]:

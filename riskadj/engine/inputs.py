@@ -59,7 +59,9 @@ class View:
                 f"{self.name}: no column {names[0]!r}, and none of the {len(self.columns)} names "
                 "of the first line is known: is the header line missing?"
             )
-        there = ", ".join(sorted(self.columns))
+        plain = [n for n in sorted(self.columns) if re.fullmatch(r"[a-z_][a-z0-9_ ]{0,50}", n)]
+        others = len(self.columns) - len(plain)
+        there = ", ".join(plain) + (f" and {others} of other form" if others else "")
         near = difflib.get_close_matches(names[0], self.columns, n=1)
         hint = f" Did you mean {near[0]!r}? Rename it." if near else ""
         raise InputError(f"{self.name}: no column {names[0]!r}. There are: {there}.{hint}")

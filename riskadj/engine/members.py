@@ -77,7 +77,7 @@ def faults(connection: duckdb.DuckDBPyConnection) -> list[Fault]:
 
 @dataclass(frozen=True, slots=True)
 class AgeReference:
-    """The date at which age counts; ``years`` has more than one only if models differ."""
+    """The date at which age counts: 1 February of the payment year for Medicare's models."""
 
     date: dt.date
 
@@ -108,8 +108,9 @@ def day_of(view: View, names: tuple[str, ...]) -> str:
     column = view.need(names)
     if view.type_of(names) == "TIMESTAMP WITH TIME ZONE":
         raise InputError(f"{view.name}: {names[0]} has a time zone: store it as a date without one")
-    day = f"try_cast({column} as date)"
-    written = f"regexp_matches({column}::varchar, '^\\s*\\d{{4}}')"
+    text = f"{column}::varchar"
+    day = f"coalesce(try_cast({text} as date), try_strptime(trim({text}), '%Y%m%d')::date)"
+    written = f"regexp_matches({text}, '^\\s*\\d{{4}}')"
     return f"case when {written} and isfinite({day}) then {day} end"
 
 
@@ -173,11 +174,10 @@ def _literal(value: object) -> str:
 
 def _refusals(expressions: Sequence[Expression], forced: bool) -> Iterator[tuple[str, str]]:
     for e in (e for e in expressions if e.refused):
-        name = "age" if e.field is BIRTH_DATE else e.field.name
         if e.field is BIRTH_DATE:
             what = "birth_date is not a date, is in the future, or gives an age over 120"
         else:
-            what = f"{name} is not {e.field.expects}"
+            what = f"{e.field.name} is not {e.field.expects}"
         yield str(e.refused), what.replace("'", "''")
     if not forced and expressions[-1].code != "0":
         why = "esrd_status is not none: CMS-HCC models do not pay ESRD months"

@@ -11,7 +11,6 @@ from riskadj.folder import SCHEMA
 from riskadj.importers.draft import ModelDraft, Row, SourceTables
 
 OVERLAYS = Path(__file__).parent / "overlays"
-LISTS = ("aged", "disabled", "institutional", "new_enrollee")
 
 
 def load_overlay(model: str) -> dict[str, Any]:

@@ -140,12 +140,15 @@ def _plain_year(box: Wheels, recipes: Mapping[str, Any], recipe: Mapping[str, An
         box, recipes["cms-hcc-v24"], overlay
     )  # fmt: skip
     used = [recipe["map"], *recipe["others"]]
+    conditional = tables.code_rows
     tables = replace(
         tables,
-        code_rows=peers.carry_conditions(pairs, tables.code_rows),
+        code_rows=peers.carry_conditions(pairs, conditional),
         files=[*tables.files, *(_provenance(box, u) for u in used)],
     )
-    shared = recipes["cms-hcc-v24"]["unverified"] if model == "cms-hcc-v24" else []
+    gone = len({code for code, _ in pairs} - {row[0] for row in conditional})
+    shared = [*recipes["cms-hcc-v24"]["unverified"]] if model == "cms-hcc-v24" else []
+    shared.append(f"{gone} codes that CMS's 2026 table no longer lists have no such conditions")
     unverified = [*shared, *recipe.get("unverified", [])]
     return tables, overlay, int(year), {**recipe, "status": "final", "unverified": unverified}
 

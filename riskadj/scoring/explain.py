@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from riskadj.catalog import published_years, resolve_model
@@ -21,9 +22,9 @@ from riskadj.features.conditions import (
 from riskadj.features.profiles import AXES
 from riskadj.features.rulebook import Rulebook
 from riskadj.features.terms import add_variables
-from riskadj.scoring.plan import Plan, counting_of
+from riskadj.scoring.plan import Options, Plan, counting_of
 from riskadj.scoring.raw import CHUNK, live_rows
-from riskadj.tables import DIAGNOSIS_CODE, code_fault, normalized_code
+from riskadj.tables import DIAGNOSIS_CODE, code_fault, normalized_sql
 
 COUNTED, SUPERSEDED, INVALID_AGE, INVALID_SEX, UNMAPPED, NOT_VALID = (
     "counted", "superseded", "invalid_age", "invalid_sex", "unmapped", "not_valid_in_year",
@@ -133,14 +134,18 @@ def trace_of(chunk: Chunk, book: Rulebook) -> Trace:
 
 
 def status_table(
-    plan: Plan, population: pa.Table, words: Sequence[Sequence[str]], diagnoses: Source
+    plan: Plan,
+    population: pa.Table,
+    words: Sequence[Sequence[str]],
+    diagnoses: Source,
+    options: Options,
 ) -> pa.Table:
     """Return ``member_id, diagnosis_code, model, condition, status, because``.
 
     One row for each distinct (member, normalized code) and condition that the code means; every
     diagnosis of a scored member is there.
     """
-    pairs = distinct_diagnoses(population, diagnoses, counting_of(plan))
+    pairs = distinct_diagnoses(population, diagnoses, counting_of(plan), options)
     place = pairs["place"].to_numpy()
     parts = []
     for book, names in zip(plan.books, words, strict=True):
@@ -153,19 +158,21 @@ def status_table(
     return pa.concat_tables(parts)
 
 
-def distinct_diagnoses(population: pa.Table, diagnoses: Source, counting: Counting) -> pa.Table:
-    """Return ``place, code, why``: each member's distinct raw codes, by place in the population.
+def distinct_diagnoses(
+    population: pa.Table, diagnoses: Source, counting: Counting, options: Options
+) -> pa.Table:
+    """Return ``place, code, why``: each member's distinct codes, by place in the population.
 
     ``why`` is null where the code counts on at least one row, else ``status: reason``.
     """
-    with connect() as connection:
+    with connect(options.memory_limit, options.threads) as connection:
         view = attach(connection, "diagnoses", diagnoses, skip_bad_rows=True)
         places = pa.array(np.arange(population.num_rows))
         connection.register("places", pa.table({"id": population["member_id"], "place": places}))
         reason = reason_sql(view, counting) or "null"
         one = (
-            f"select {view.member_id()} as id, {view.need(DIAGNOSIS_CODE)}::varchar as code, "
-            f"{reason} as why from diagnoses"
+            f"select {view.member_id()} as id, {reason} as why, "
+            f"{normalized_sql(view.need(DIAGNOSIS_CODE))} as code from diagnoses"
         )
         with reading("diagnoses"):
             return connection.sql(
@@ -218,10 +225,10 @@ def _statuses(
 ) -> pa.Table:
     """Give a chunk's diagnoses their status; loops over distinct codes and reasons, not members."""
     trace = trace_of(chunk, book)
+    unpriced = {i: s.key for i, s in enumerate(book.model.segments) if not s.uses_diagnoses}
     place = pairs["place"].to_numpy() - start
     found: list[tuple[NDArray[np.int64], str, str | None, str, str]] = []
-    for (raw, why), who in _groups(pairs):
-        code = normalized_code(raw)
+    for (code, why), who in _groups(pairs):
         if why is None:
             at = place[who]
             found += [
@@ -233,14 +240,18 @@ def _statuses(
     at = np.concatenate([f[0] for f in found] or [np.empty(0, np.int64)])
     order = np.argsort(at, kind="stable")
     which = np.repeat(np.arange(len(found)), [len(f[0]) for f in found])[order]
-    columns = [
+    code, condition, status, because = (
         pa.array([f[i] for f in found], pa.string()).take(pa.array(which)) for i in (1, 2, 3, 4)
-    ]
+    )
+    segment = chunk.segment[at[order]]
+    for number, key in unpriced.items():
+        here = pc.and_(pc.equal(status, COUNTED), pa.array(segment == number))
+        because = pc.if_else(here, f"segment {key} does not price diagnoses", because)
     return pa.table({
         "member_id": chunk.ids.take(pa.array(at[order])),
-        "diagnosis_code": columns[0],
+        "diagnosis_code": code,
         "model": pa.array([book.model.key], pa.string()).take(pa.array(which * 0)),
-        "condition": columns[1], "status": columns[2], "because": columns[3],
+        "condition": condition, "status": status, "because": because,
     })  # fmt: skip
 
 
@@ -293,6 +304,8 @@ def _live(
     for by in np.unique(fate):
         if by == -1:
             status, because = COUNTED, ""
+            if not trace.rows[category, place[rows[fate == by]]].all():
+                raise AssertionError(f"{name} is said to count where it does not hold")
         elif by == -2:
             rule = next(s for t, s in book.requires_any if t == category)
             needs = ", ".join(book.names[b] for b in rule)

@@ -15,7 +15,7 @@ from riskadj.cited import Cited, read_cited
 from riskadj.errors import ModelFolderError, NotPublishedError
 
 Thousandths = NDArray[np.int64]
-STEPS = ("normalize", "coding_adjustment", "round", "weigh")
+STEPS = ("normalize", "coding_adjustment", "round")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,9 @@ class PaymentYear:
 
     Attributes
     ----------
-    component_steps, blend_steps
-        The chain, in order; see ``models/payment``.
+    component_steps
+        The chain of one component, in order; see ``models/payment``. A blend is always weighed
+        and then rounded.
     evidence
         How well the order and the rounding are known.
     """
@@ -45,13 +46,25 @@ class PaymentYear:
     payment_year: int
     components: tuple[Component, ...]
     component_steps: tuple[str, ...]
-    blend_steps: tuple[str, ...]
     evidence: str
 
     @property
     def key(self) -> str:
         """Such as ``ma/2024``."""
         return f"{self.program}/{self.payment_year}"
+
+    @property
+    def single_sources(self) -> tuple[str, ...]:
+        """The values that rest on a single source, as caveats."""
+        return tuple(
+            f"payment {self.key}: {name.replace('_', ' ')} {cited.value} of {c.model} rests on a "
+            f"single source ({cited.source})"
+            for c in self.components
+            for name, cited in (
+                ("weight", c.weight), ("normalization_factor", c.normalization_factor)
+            )
+            if cited.evidence == "single source"
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +99,6 @@ def load_payment_year(payer: str, payment_year: int) -> PaymentYear:
         payment_year=payment_year,
         components=tuple(_component(row, str(path)) for row in head["component"]),
         component_steps=tuple(head["chain"]["component"]),
-        blend_steps=tuple(head["chain"]["blend"]),
         evidence=f"{head['chain']['evidence']}: {head['chain']['source']}",
     )
 
@@ -94,8 +106,13 @@ def load_payment_year(payer: str, payment_year: int) -> PaymentYear:
 def _check(head: Mapping[str, Any], where: str) -> None:
     if head.get("schema") != 1 or head["chain"]["decimals"] != 3:
         raise ModelFolderError(f"{where}: only schema 1 with 3 decimals is known")
-    if odd := {*head["chain"]["component"], *head["chain"]["blend"]} - set(STEPS):
+    steps = head["chain"]["component"]
+    if odd := set(steps) - set(STEPS):
         raise ModelFolderError(f"{where}: unknown steps {sorted(odd)}")
+    if steps[-1] != "round" or head["chain"]["blend"] != ["weigh", "round"]:
+        raise ModelFolderError(f"{where}: a chain ends in round, a blend is weigh, round")
+    if sum(Fraction(c["weight"]["value"]) for c in head["component"]) != 1:
+        raise ModelFolderError(f"{where}: the weights do not add up to 1")
 
 
 def _component(row: Mapping[str, Any], where: str) -> Component:
@@ -150,8 +167,6 @@ def _apply(score: Thousandths, steps: Sequence[str], component: Component) -> Th
             pending = Fraction(1)
         else:
             pending *= _factor(name, component)
-    if pending != 1:
-        raise ModelFolderError("a chain must end in a round step")
     return value
 
 

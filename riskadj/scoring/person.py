@@ -17,6 +17,7 @@ from riskadj.catalog import resolve_model
 from riskadj.errors import InputError, OptionError
 from riskadj.features.profiles import N_PROFILES, profile_of
 from riskadj.features.rulebook import Rulebook, compile_rulebook
+from riskadj.manifest import MANIFEST
 from riskadj.model import AGE_LIMIT, RiskModel
 from riskadj.tables import DUAL, OREC, SEX, Field, normalized_code, plain
 
@@ -224,9 +225,19 @@ def demographic_factors(book: Rulebook, profile: int, segment: int) -> tuple[Fac
     )
 
 
-@lru_cache(maxsize=32)
 def person_scorer(model: str | Path) -> PersonScorer:
-    """Load and compile a model once, by key or folder."""
+    """Load and compile a model once, by key, or by folder until it is sealed anew."""
+    seal = _seal_of(model) if isinstance(model, Path) else b""
+    return _scorer_of(model, seal)
+
+
+def _seal_of(folder: Path) -> bytes:
+    manifest = folder / MANIFEST
+    return manifest.read_bytes() if manifest.is_file() else b""
+
+
+@lru_cache(maxsize=32)
+def _scorer_of(model: str | Path, seal: bytes) -> PersonScorer:
     return PersonScorer(resolve_model(model))
 
 

@@ -46,7 +46,7 @@ class Plan:
         chain = (
             [f"payment chain {self.payment.key}: {self.payment.evidence}"] if self.payment else []
         )
-        return (*own, *chain)
+        return (*own, *chain, *(self.payment.single_sources if self.payment else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,13 @@ def plan_payment_year(
         wanted = ", ".join(c.model for c in year.components)
         raise OptionError(f"{year.key} does not use {', '.join(odd)}; it uses {wanted}")
     chosen = [resolve_model(instead.get(c.model, c.model)) for c in year.components]
+    for model, component in zip(chosen, year.components, strict=True):
+        family = component.model.partition("/")[0]
+        if (model.facts.model, model.facts.payment_year) != (family, payment_year):
+            raise OptionError(
+                f"{model.key} is {model.facts.model} of {model.facts.payment_year}; "
+                f"{year.key} pays by {component.model}"
+            )
     return Plan(tuple(compile_rulebook(m) for m in chosen), year)
 
 

@@ -45,6 +45,7 @@ class Scores:
     population: pa.Table = field(repr=False)
     words: list[list[str]] = field(repr=False)
     sources: tuple[Source, Source] = field(repr=False)
+    options: Options = field(repr=False)
 
     def factors(self) -> Any:
         """Return ``member_id, model, segment, term, label, coefficient``: scores are its sums."""
@@ -52,7 +53,7 @@ class Scores:
 
     def diagnosis_status(self) -> Any:
         """Return every distinct diagnosis of every member, with its status and the reason."""
-        table = status_table(self.plan, self.population, self.words, self.sources[1])
+        table = status_table(self.plan, self.population, self.words, self.sources[1], self.options)
         return as_kind(table, self.sources[0])
 
 
@@ -73,6 +74,7 @@ def run(plan: Plan, members: Source, diagnoses: Source, options: Options) -> Sco
         population=pa.Table.from_batches(batches),
         words=population.words,
         sources=(members, diagnoses),
+        options=options,
     )
 
 

@@ -1,7 +1,9 @@
 """Write scores to files: batch by batch, whole or not at all."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -44,6 +46,12 @@ class Outputs:
     rejected: Path | None = None
     quality: Path | None = None
 
+    def refuse_inputs(self, inputs: Iterable[str | Path]) -> None:
+        """Refuse to write over what is read."""
+        kept = {Path(path).resolve() for path in inputs}
+        if overwritten := [p for p in self.written() if p.resolve() in kept]:
+            raise OptionError(f"{overwritten[0]} is an input: choose another output")
+
     def written(self) -> list[Path]:
         """Return the paths that were asked for."""
         return [path for path in asdict(self).values() if path is not None]
@@ -78,17 +86,14 @@ def score_to_files(
     InputError
         Input cannot be read or breaks the contract; no output is left behind.
     """
-    kept = {Path(s).resolve() for s in sources if isinstance(s, (str, Path))}
-    if overwritten := [p for p in outputs.written() if p.resolve() in kept]:
-        raise OptionError(f"{overwritten[0]} is an input: choose another output")
+    outputs.refuse_inputs(s for s in sources if isinstance(s, (str, Path)))
     with connect(options.memory_limit, options.threads) as connection:
         progress("reading members and diagnoses", 0)
         population = reduced(plan, connection, *sources, options)
-        about = {"riskadj": json.dumps({"models": plan.models, "caveats": plan.caveats})}
-        with Files(outputs) as files:
+        with Files(outputs, {"models": plan.models, "caveats": plan.caveats}) as files:
             done, kept_batches = 0, []
             for table, batch in score_batches(plan, population):
-                files.write("scores", table.replace_schema_metadata(about))
+                files.write("scores", table)
                 if files.wants("factors"):
                     files.write("factors", factor_table(plan, pa.table(batch), population.words))
                 if files.wants("statuses"):
@@ -100,7 +105,9 @@ def score_to_files(
             if kept_batches:
                 progress("finding the status of every diagnosis", 0)
                 members = pa.Table.from_batches(kept_batches)
-                files.write("statuses", status_table(plan, members, population.words, sources[1]))
+                files.write(
+                    "statuses", status_table(plan, members, population.words, sources[1], options)
+                )
             files.write("rejected", _with_claims(population.rejected, claims_rejected))
             files.write_quality(population.quality, plan.caveats)
     return population.quality
@@ -114,10 +121,12 @@ def _with_claims(rejected: pa.Table, claims: Sequence[tuple[int, str]]) -> pa.Ta
 class Files:
     """The output files, each written beside its place and renamed only when all is done."""
 
-    def __init__(self, outputs: Outputs) -> None:
+    def __init__(self, outputs: Outputs, about: Mapping[str, object]) -> None:
         named = {k: v for k, v in asdict(outputs).items() if v is not None}
         self.paths: Mapping[str, Path] = named
+        self.about = {"riskadj": json.dumps(about)}
         self.writers: dict[str, Writer] = {}
+        self.suffix = f".{secrets.token_hex(4)}.part"
         for what, path in named.items():
             _check(path, what)
         if len({path.resolve() for path in named.values()}) < len(named):
@@ -131,13 +140,17 @@ class Files:
         """Append rows to an output, if it was asked for."""
         if what in self.paths:
             if what not in self.writers:
-                self.writers[what] = _open(self._temporary(what), self.paths[what], table)
-            self.writers[what].write_table(_writable(table, self.paths[what]))
+                _create_private(self._temporary(what))
+                first = _writable(table, self.paths[what]).replace_schema_metadata(self.about)
+                self.writers[what] = _open(self._temporary(what), self.paths[what], first.schema)
+            part = _writable(table, self.paths[what]).replace_schema_metadata(self.about)
+            self.writers[what].write_table(part)
 
     def write_quality(self, quality: Quality, caveats: tuple[str, ...]) -> None:
         """Write counts, assumptions and caveats as JSON, if asked for."""
         if "quality" in self.paths:
             text = json.dumps({**asdict(quality), "caveats": list(caveats)}, indent=2)
+            _create_private(self._temporary("quality"))
             self._temporary("quality").write_text(text + "\n", encoding="utf-8")
 
     def __enter__(self) -> "Files":
@@ -156,7 +169,7 @@ class Files:
 
     def _temporary(self, what: str) -> Path:
         path = self.paths[what]
-        return path.with_name(f".{path.name}.part")
+        return path.with_name(f".{path.name}{self.suffix}")
 
 
 def _check(path: Path, what: str) -> None:
@@ -169,9 +182,12 @@ def _check(path: Path, what: str) -> None:
         raise OptionError(f"{what}: {path.name} does not end in {' or '.join(wanted)}")
 
 
-def _open(temporary: Path, path: Path, table: pa.Table) -> Writer:
-    schema = _writable(table, path).schema
-    temporary.touch(mode=0o600)
+def _create_private(path: Path) -> None:
+    """Create a file that only its owner can read, and never one that is there already."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _open(temporary: Path, path: Path, schema: pa.Schema) -> Writer:
     if path.suffix == ".csv":
         return _CsvWriter(pc.CSVWriter(temporary, schema))
     coded = [f"{f.name}.list.element" if pa.types.is_list(f.type) else f.name for f in schema]

@@ -15,7 +15,9 @@ MODELS = {"CMS-HCC V24": "cms-hcc-v24", "CMS-HCC V28": "cms-hcc-v28"}
 
 def cases(shared: Path) -> list[dict]:
     found = json.loads((shared / "cases" / "hcc_traps.json").read_text(encoding="utf-8"))["cases"]
-    return [case for case in found if case["model"] in MODELS]
+    ours = [case for case in found if case["model"] in MODELS]
+    assert len(ours) >= 20
+    return ours
 
 
 def key(case: dict) -> str:
