@@ -66,6 +66,12 @@ def test_readme_code_runs(tmp_path: Path, monkeypatch) -> None:
         assert done.returncode == 0, done.stderr
 
 
+def test_readme_speed_is_the_last_run_on_record() -> None:
+    from tests.speed.__main__ import last_run, readme_table
+
+    assert readme_table(*last_run()) in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
 def test_readme_commands_exist() -> None:
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
