@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -45,7 +45,8 @@ def score(
     rejected: Annotated[Path | None, typer.Option(help="Also write rows set aside.")] = None,
     quality: Annotated[Path | None, typer.Option(help="Also write the counts (.json).")] = None,
     on_error: Annotated[
-        str, typer.Option(help="raise: stop at bad members; quarantine: score the others.")
+        Literal["raise", "quarantine"],
+        typer.Option(help="raise: stop at bad members; quarantine: score the others."),
     ] = "raise",
     memory_limit: Annotated[str | None, typer.Option(help="For the engine, such as 1GB.")] = None,
     threads: Annotated[
@@ -70,7 +71,7 @@ def score(
     from riskadj.scoring.sink import Outputs, score_to_files
 
     plan = chosen_plan(model, payer, payment_year, segment, all_segments)
-    options = Options(on_error, memory_limit, threads)  # type: ignore[arg-type]
+    options = Options(on_error, memory_limit, threads)
     source, claims, unread = diagnosis_source(diagnoses, eob, plan, options)
     if dry_run:
         _print_dry_run(plan, members, source, json)

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,7 +36,7 @@ def create_from_file(
     if kind == ".parquet":
         connection.read_parquet(exact, hive_partitioning=False).create_view(name)
     elif kind in (".ndjson", ".jsonl"):
-        _from_json(connection, name, exact)
+        _from_json(connection, name, path, exact)
     elif kind in (".csv", ".tsv", ".txt"):
         _from_csv(connection, name, path, exact, skip_bad_rows)
         return True
@@ -51,11 +52,18 @@ def refuse_repeated(name: str, columns: Iterable[str]) -> None:
         raise InputError(f"{name}: two columns have the same name (case does not count)")
 
 
-def _from_json(connection: duckdb.DuckDBPyConnection, name: str, exact: str) -> None:
+def _from_json(connection: duckdb.DuckDBPyConnection, name: str, path: Path, exact: str) -> None:
     """Look at every line for keys: one that first stands far down still counts."""
-    found = connection.read_json(
-        exact, format="newline_delimited", hive_partitioning=False, sample_size=-1
-    )
+    try:
+        found = connection.read_json(
+            exact, format="newline_delimited", hive_partitioning=False, sample_size=-1
+        )
+    except duckdb.Error:
+        if (line := _first_bad_line(path)) is None:
+            raise
+        raise InputError(
+            f"{name}: line {line:,} of {path.name} is not valid JSON (truncated?)"
+        ) from None
     kinds = {
         column: "VARCHAR" if str(kind).startswith(GUESSED_TYPES) else str(kind)
         for column, kind in zip(found.columns, found.types, strict=True)
@@ -104,6 +112,18 @@ def _refuse_open_quotes(
             f"{name}: a value spans lines at row {rows[0][0]:,}: is a quote not closed? "
             "Rows must not span lines"
         )
+
+
+def _first_bad_line(path: Path) -> int | None:
+    """Return the number of the first line that is not a JSON object, if any."""
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                if line.strip() and not isinstance(json.loads(line), dict):
+                    return number
+            except ValueError:
+                return number
+    return None
 
 
 def _header(name: str, path: Path, zipped: bool) -> tuple[str, list[str]]:

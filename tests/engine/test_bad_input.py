@@ -489,7 +489,7 @@ def test_a_truncated_ndjson_line_is_refused(options, tmp_path, capfd):
 
     message = refusal(path, options=options)
 
-    assert message == "members: a line is not valid JSON (truncated?)"
+    assert message == "members: line 2 of m.ndjson is not valid JSON (truncated?)"
     assert_tells_no_value(message, capfd)
 
 

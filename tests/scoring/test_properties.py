@@ -2,6 +2,7 @@
 
 import random
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 import riskadj.engine.duck as duck
 import riskadj.scoring.raw as raw
 from riskadj.catalog import resolve_model
+from riskadj.scoring.person import score_member
 from riskadj.scoring.scorer import Scorer
+from riskadj.scoring.sql import model_sql
 from tests.people import random_members, tables
 
 MODEL = resolve_model("cms-hcc-v28/2026")
+SELECT = model_sql(MODEL)
 RUNS = settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -65,6 +69,30 @@ def test_batch_and_chunk_sizes_change_nothing(size: int, monkeypatch: pytest.Mon
     monkeypatch.setattr(raw, "CHUNK", size)
 
     assert scores(people, diagnoses) == expected
+
+
+@settings(RUNS, max_examples=4)
+@given(seed=st.integers(0, 10**6))
+def test_bulk_one_member_and_the_select_agree(seed: int) -> None:
+    members = random_members(80, seed, MODEL)
+    people, diagnoses = tables(members)
+    connection = duckdb.connect()
+    connection.register("members", people)
+    connection.register("diagnoses", diagnoses)
+
+    bulk = scores(people, diagnoses)
+    selected = connection.sql(SELECT).to_arrow_table().sort_by("member_id").to_pylist()
+
+    assert bulk == [
+        (r["member_id"], r["segment"], r["raw_score"], r["conditions"]) for r in selected
+    ]
+    for (_, segment, score, conditions), m in zip(bulk, members, strict=True):
+        one = score_member(
+            age=m.age, sex=m.sex, original_reason_entitlement_code=m.orec,
+            diagnoses=m.diagnoses, model=MODEL.key, dual_status_code=m.dual,
+            long_term_institutional=m.lti, new_enrollee=m.ne, chronic_snp=m.snp,
+        )  # fmt: skip
+        assert (one.segment, one.raw_score, list(one.conditions)) == (segment, score, conditions)
 
 
 @RUNS
