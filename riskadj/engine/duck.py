@@ -16,7 +16,7 @@ from riskadj.engine.diagnoses import (
     matching_id,
     register_code_words,
 )
-from riskadj.engine.inputs import Source, attach, count, quoted, reading
+from riskadj.engine.inputs import Source, View, attach, count, quoted, reading
 from riskadj.engine.members import AgeReference, Fault, encode_members, faults
 from riskadj.engine.words import word_names, words_sql
 from riskadj.errors import InputError
@@ -144,28 +144,40 @@ def reduce_members(
     view = attach(connection, "members", members, request.quarantine)
     quality.notes += encode_members(connection, view, request.age_reference, request.forced)
     _settle_members(connection, request, quality)
-    dx = attach(connection, "diagnoses", diagnoses, request.quarantine)
-    dx.need(MEMBER_ID)
-    code = code_column(dx)
-    empty = count(connection, f"select count(*) from {quoted(dx.name)}") == 0
-    member_id = "null" if empty else matching_id(view, dx)
-    source, aside = keep_counting(connection, dx, request.counting)
+    count_unknown = _reduce_diagnoses(connection, view, diagnoses, request, quality)
+    rejected = _rejected(connection)
+    unread = [why for why in rejected["why"].to_pylist() if why.startswith("CSV row: ")]
+    quality.unread_rows = dict(sorted(Counter(unread).items()))
+    return Reduced(connection, word_names(request.books), quality, rejected, count_unknown)
+
+
+def _reduce_diagnoses(
+    connection: duckdb.DuckDBPyConnection,
+    members: View,
+    diagnoses: Source,
+    request: Request,
+    quality: Quality,
+) -> Callable[[], int]:
+    """Create ``member_words`` and count the rows; return the count of unknown members' rows."""
+    view = attach(connection, "diagnoses", diagnoses, request.quarantine)
+    view.need(MEMBER_ID)
+    code = code_column(view)
+    empty = count(connection, f"select count(*) from {quoted(view.name)}") == 0
+    member_id = "null" if empty else matching_id(members, view)
+    source, aside = keep_counting(connection, view, request.counting)
     codes = register_code_words(connection, source, code, request.books)
     quality.diagnoses_mapped = codes.mapped
     quality.diagnoses_set_aside = aside | codes.unmapped
     quality.diagnoses = codes.mapped + sum(quality.diagnoses_set_aside.values())
-    if request.counting.data_sources and not dx.find(("data_source",)):
+    if request.counting.data_sources and not view.find(("data_source",)):
         kept = ", ".join(request.counting.data_sources)
         quality.notes.append(f"no column data_source: all diagnoses taken as from {kept}")
-    words = word_names(request.books)
-    select = words_sql(source, member_id, code, [n for names in words for n in names])
+    words = [n for names in word_names(request.books) for n in names]
     with reading("diagnoses"):
-        connection.execute(f"create temp table member_words as {select}")
-    rejected = _rejected(connection)
-    unread = [why for why in rejected["why"].to_pylist() if why.startswith("CSV row: ")]
-    quality.unread_rows = dict(sorted(Counter(unread).items()))
-    count_unknown = partial(count_unknown_members, connection, source, member_id, code)
-    return Reduced(connection, words, quality, rejected, count_unknown)
+        connection.execute(
+            f"create temp table member_words as {words_sql(source, member_id, code, words)}"
+        )
+    return partial(count_unknown_members, connection, source, member_id, code)
 
 
 def _settle_members(
