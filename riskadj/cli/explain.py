@@ -37,35 +37,49 @@ def explain(
     - `riskadj explain --members m.parquet --diagnoses d.parquet --member-id 7 --payment-year 2026`
     - `riskadj explain --age 70 --sex F --orec 0 --dx E11.21,I50.9 --payment-year 2024`
     """
-    import pyarrow as pa
-
     from riskadj.cli.score import chosen_plan, diagnosis_source
-    from riskadj.engine.inputs import rows_of_member
-    from riskadj.errors import InputError
     from riskadj.scoring.plan import Options
     from riskadj.scoring.scorer import run
 
     plan, options = chosen_plan(model, payer, payment_year, None, False), Options()
     if member_id is not None and members is not None:
         source, _, _ = diagnosis_source(diagnoses, eob, plan, options)
-        member = rows_of_member("members", members, member_id)
-        if member.num_rows == 0:
-            raise InputError("members: no row has this member_id")
-        codes = rows_of_member("diagnoses", source, member_id)
+        member, codes = _of_tables(member_id, members, source)
     elif age is not None and sex is not None and orec is not None:
-        member = pa.table({
-            "member_id": ["member"], "age": [age], "sex": [sex], "dual_status_code": [dual],
-            "original_reason_entitlement_code": [orec], "long_term_institutional": [lti],
-            "new_enrollee": [new_enrollee], "chronic_snp": [chronic_snp], "esrd_status": ["none"],
-        })  # fmt: skip
-        listed = [c for c in (dx or "").split(",") if c.strip()]
-        codes = pa.table({"member_id": pa.array(["member"] * len(listed), pa.string()),
-                          "diagnosis_code": pa.array(listed, pa.string())})  # fmt: skip
+        typed = {
+            "age": age, "sex": sex, "dual_status_code": dual, "new_enrollee": new_enrollee,
+            "original_reason_entitlement_code": orec, "long_term_institutional": lti,
+            "chronic_snp": chronic_snp, "esrd_status": "none",
+        }  # fmt: skip
+        member, codes = _typed(typed, dx or "")
     else:
         raise typer.BadParameter(
             "give --members, --diagnoses (or --eob) and --member-id; or --age, --sex and --orec"
         )
     print_explanation(run(plan, member, codes, options), plan, json)
+
+
+def _of_tables(member_id: str, members: Path, diagnoses: Any) -> tuple[Any, Any]:
+    """Return one member's rows of both tables."""
+    from riskadj.engine.inputs import rows_of_member
+    from riskadj.errors import InputError
+
+    member = rows_of_member("members", members, member_id)
+    if member.num_rows == 0:
+        raise InputError("members: no row has this member_id")
+    return member, rows_of_member("diagnoses", diagnoses, member_id)
+
+
+def _typed(member: dict[str, Any], dx: str) -> tuple[Any, Any]:
+    """Return the tables of a member typed in, codes separated by commas."""
+    import pyarrow as pa
+
+    codes = [c for c in dx.split(",") if c.strip()]
+    name = "member"
+    return pa.table({"member_id": [name], **{k: [v] for k, v in member.items()}}), pa.table({
+        "member_id": pa.array([name] * len(codes), pa.string()),
+        "diagnosis_code": pa.array(codes, pa.string()),
+    })  # fmt: skip
 
 
 def print_explanation(scores: "Scores", plan: "Plan", as_json: bool) -> None:

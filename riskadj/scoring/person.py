@@ -41,6 +41,8 @@ class MemberScore(NamedTuple):
         Payment conditions that count, in the model's order.
     factors
         What the score is the sum of.
+    caveats
+        What of the model is proposed, on a single source or unverified.
     """
 
     model: str
@@ -48,6 +50,7 @@ class MemberScore(NamedTuple):
     raw_score: float
     conditions: tuple[str, ...]
     factors: tuple[Factor, ...]
+    caveats: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,7 @@ class PersonScorer:
     def __init__(self, model: RiskModel) -> None:
         self.book = compile_rulebook(model)
         self.rules = bit_rules(self.book)
+        self.caveats = model.facts.caveats
         self._demographic: dict[tuple[int, int], tuple[Factor, ...]] = {}
 
     def score(self, profile: int, codes: Sequence[str], segment: int | None = None) -> MemberScore:
@@ -203,7 +207,7 @@ class PersonScorer:
                 factors.append(factor)
                 total += worth[bit]
         return MemberScore(book.model.key, book.segments[chosen], total / 1000,
-                           tuple(conditions), tuple(factors))  # fmt: skip
+                           tuple(conditions), tuple(factors), self.caveats)  # fmt: skip
 
     def _cells(self, profile: int, segment: int) -> tuple[Factor, ...]:
         """Return the demographic factors of a profile, remembered after the first time."""
