@@ -51,7 +51,6 @@ def warm_up() -> None:
 
 
 def main() -> None:
-    import duckdb  # noqa: F401
 
     warm_up()
     task, arguments = {"score": score, "count": count}[sys.argv[1]], sys.argv[2:]
