@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pyarrow.compute as pc
 
-from riskadj.engine.inputs import View, count, quoted, reading
+from riskadj.engine.inputs import INTEGER_TYPES, View, count, quoted, reading
 from riskadj.errors import InputError
 from riskadj.features.profiles import AXES
 from riskadj.tables import AGE, BIRTH_DATE, CODED, ESRD, Field, plain
@@ -126,18 +126,33 @@ def _coded(connection: duckdb.DuckDBPyConnection, view: View, field: Field) -> E
             view.need((field.name, *field.other_names))
         return Expression(field, str(field.absent), None)
     with reading(view.name):
-        raw = connection.execute(
-            f"select distinct {column} from {quoted(view.name)} limit {MAX_SPELLINGS + 1}"
-        ).fetchall()
-    if len(raw) > MAX_SPELLINGS:
+        values = _possible_values(connection, view, field, column)
+    if len(values) > MAX_SPELLINGS:
         raise InputError(
             f"{view.name}: {field.name} has more than {MAX_SPELLINGS} different values; "
             f"expected {field.expects}"
         )
-    read = {value: _code_of(field, value) for (value,) in raw}
+    read = {value: _code_of(field, value) for value in values}
     code_sql = _as_sql(column, read)
     refused = f"({code_sql}) is null" if None in read.values() else None
     return Expression(field, f"({code_sql})", refused)
+
+
+def _possible_values(
+    connection: duckdb.DuckDBPyConnection, view: View, field: Field, column: str
+) -> list[Any]:
+    """Return every value the column may hold; only text has to be looked through for that."""
+    kind, table = view.type_of((field.name, *field.other_names)), quoted(view.name)
+    if kind == "BOOLEAN":
+        return [None, False, True]
+    if kind in INTEGER_TYPES:
+        low, high = connection.execute(
+            f"select min({column}), max({column}) from {table}"
+        ).fetchall()[0]
+        if low is not None and high - low < MAX_SPELLINGS:
+            return [None, *range(low, high + 1)]
+    found = connection.execute(f"select distinct {column} from {table} limit {MAX_SPELLINGS + 1}")
+    return [value for (value,) in found.fetchall()]
 
 
 def _code_of(field: Field, value: object) -> int | None:
@@ -147,7 +162,9 @@ def _code_of(field: Field, value: object) -> int | None:
 
 def _as_sql(column: str, read: Mapping[Any, int | None]) -> str:
     """Return SQL for a column's code: the column itself where values are their own codes."""
-    if all(type(value) is int and value == code for value, code in read.items()):
+    given = {value: code for value, code in read.items() if value is not None}
+    null_is_null = read.get(None) is None
+    if null_is_null and all(type(v) is int and v == code for v, code in given.items()):
         return f"{column}::integer"
     by_code: dict[int, list[object]] = {}
     for value, code in read.items():
