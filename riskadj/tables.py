@@ -65,16 +65,13 @@ def _spelling(codes: Mapping[str, int]) -> Callable[[str], int | None]:
 
 _SEX = {"F": 0, "2": 0, "FEMALE": 0, "WOMAN": 0, "M": 1, "1": 1, "MALE": 1, "MAN": 1}
 _OREC = {str(n): n for n in range(4)}
-_FULL, _PARTIAL, _NONE = (
-    ("02", "04", "08"),
-    ("01", "03", "05", "06"),
-    ("00", "09", "10", "99", "NA"),
-)
-_DUAL = (
-    dict.fromkeys(_FULL, FULL_DUAL)
-    | dict.fromkeys(_PARTIAL, PARTIAL_DUAL)
-    | dict.fromkeys(_NONE, NOT_DUAL)
-)
+DUAL_CODES = {
+    FULL_DUAL: ("02", "04", "08"),
+    PARTIAL_DUAL: ("01", "03", "05", "06"),
+    NOT_DUAL: ("00", "09", "10", "99", "NA"),
+}
+"""Dual status codes by class: CMS memo of 10 June 2016, 2017 CMS-HCC model implementation, III."""
+_DUAL = {code: kind for kind, codes in DUAL_CODES.items() for code in codes}
 _DUAL |= {code[1:]: kind for code, kind in _DUAL.items() if code.startswith("0")}
 _YES_NO = dict.fromkeys(("1", "TRUE", "T", "Y", "YES"), 1) | dict.fromkeys(
     ("0", "FALSE", "F", "N", "NO"), 0

@@ -77,7 +77,7 @@ def score(
         _print_dry_run(plan, members, source, json)
         return
     outputs = Outputs(out, factors, statuses, rejected, quality)
-    outputs.refuse_inputs([members, *(eob or [])])
+    outputs.refuse_inputs(eob or [])
     with progress(quiet or json) as report:
         counts = score_to_files(plan, (members, source), outputs, options, report, unread)
     _print_result(counts, claims, plan, outputs.written(), json)

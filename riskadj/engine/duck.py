@@ -1,5 +1,6 @@
 """Reduce members and diagnoses to words in DuckDB, counting everything that does not map."""
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from riskadj.engine.diagnoses import (
     register_code_words,
 )
 from riskadj.engine.inputs import Source, View, attach, count, quoted, reading
-from riskadj.engine.members import AgeReference, Fault, encode_members, faults
+from riskadj.engine.members import Fault, encode_members, faults
 from riskadj.engine.words import word_names, words_sql
 from riskadj.errors import InputError
 from riskadj.features.rulebook import Rulebook
@@ -34,7 +35,7 @@ class Request:
     ----------
     books
         Rulebooks whose words are wanted, side by side.
-    age_reference
+    age_on
         The date at which age counts.
     counting
         Which diagnoses count.
@@ -45,7 +46,7 @@ class Request:
     """
 
     books: tuple[Rulebook, ...]
-    age_reference: AgeReference
+    age_on: dt.date
     counting: Counting
     forced: bool = False
     quarantine: bool = False
@@ -142,7 +143,7 @@ def reduce_members(
     """
     quality = Quality()
     view = attach(connection, "members", members, request.quarantine)
-    quality.notes += encode_members(connection, view, request.age_reference, request.forced)
+    quality.notes += encode_members(connection, view, request.age_on, request.forced)
     _settle_members(connection, request, quality)
     count_unknown = _reduce_diagnoses(connection, view, diagnoses, request, quality)
     rejected = _rejected(connection)

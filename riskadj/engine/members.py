@@ -38,7 +38,7 @@ class Expression:
 
 
 def encode_members(
-    connection: duckdb.DuckDBPyConnection, view: View, ages: "AgeReference", forced: bool
+    connection: duckdb.DuckDBPyConnection, view: View, age_on: dt.date, forced: bool
 ) -> list[str]:
     """Create the temporary table ``members_coded (member_id, profile, why)``.
 
@@ -46,7 +46,7 @@ def encode_members(
     on what was assumed of absent columns.
     """
     member_id = view.member_id()
-    expressions = [_age(connection, view, ages)]
+    expressions = [_age(connection, view, age_on)]
     expressions += [_coded(connection, view, field) for field in CODED]
     if not forced:
         expressions.append(_coded(connection, view, ESRD))
@@ -75,14 +75,7 @@ def faults(connection: duckdb.DuckDBPyConnection) -> list[Fault]:
     return [Fault(*row) for row in found]
 
 
-@dataclass(frozen=True, slots=True)
-class AgeReference:
-    """The date at which age counts: 1 February of the payment year for Medicare's models."""
-
-    date: dt.date
-
-
-def _age(connection: duckdb.DuckDBPyConnection, view: View, reference: AgeReference) -> Expression:
+def _age(connection: duckdb.DuckDBPyConnection, view: View, age_on: dt.date) -> Expression:
     """Age from ``birth_date`` where there is one, else the ``age`` column."""
     column = view.find((BIRTH_DATE.name, *BIRTH_DATE.other_names))
     if column is None:
@@ -90,9 +83,9 @@ def _age(connection: duckdb.DuckDBPyConnection, view: View, reference: AgeRefere
             view.need(("birth_date",))
         return _coded(connection, view, AGE)
     born = day_of(view, (BIRTH_DATE.name, *BIRTH_DATE.other_names))
-    years = f"(({_months(reference.date)} - (year({born}) * 12 + month({born})) - " \
-            f"(day({born}) > {reference.date.day})::int) // 12)"  # fmt: skip
-    last = dt.date(reference.date.year, 12, 31)
+    years = f"(({_months(age_on)} - (year({born}) * 12 + month({born})) - " \
+            f"(day({born}) > {age_on.day})::int) // 12)"  # fmt: skip
+    last = dt.date(age_on.year, 12, 31)
     refused = f"{born} is null or {born} > date '{last}' or {years} > {AXES[0] - 1}"
     return Expression(BIRTH_DATE, f"greatest({years}, 0)", refused)
 

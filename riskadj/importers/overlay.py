@@ -112,8 +112,7 @@ def _cells(overlay: Mapping[str, Any]) -> Iterator[Row]:
 
 def _new_enrollee_cells(overlay: Mapping[str, Any]) -> Iterator[Row]:
     segments = overlay["lists"]["new_enrollee"]
-    for group, (when, who) in overlay["new_enrollee_groups"].items():
-        youngest = 65 if group.endswith("_ORIGDIS") else 0
+    for group, (when, who, youngest) in overlay["new_enrollee_groups"].items():
         old_enough = [c for c in overlay["cells"]["new_enrollee"] if c[1] >= youngest]
         for letter, word in SEXES:
             for suffix, low, high, *guard in old_enough:

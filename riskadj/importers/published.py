@@ -136,9 +136,10 @@ def _plain_year(box: Wheels, recipes: Mapping[str, Any], recipe: Mapping[str, An
     others = {o["file"]: _pairs(box, o) for o in recipe["others"]}
     peers.confirmed(pairs, others, recipe["confirm"], recipe["key"])
     overlay = load_overlay(model)
-    tables = _v28_tables(box, recipes) if model == "cms-hcc-v28" else _v24_tables(
-        box, recipes["cms-hcc-v24"], overlay
-    )  # fmt: skip
+    family = recipes[model]
+    tables = (
+        _cms_package(box, family)[0] if "folder" in family else _sas_tables(box, family, overlay)
+    )
     used = [recipe["map"], *recipe["others"]]
     conditional = tables.code_rows
     tables = replace(
@@ -147,18 +148,14 @@ def _plain_year(box: Wheels, recipes: Mapping[str, Any], recipe: Mapping[str, An
         files=[*tables.files, *(_provenance(box, u) for u in used)],
     )
     gone = len({code for code, _ in pairs} - {row[0] for row in conditional})
-    shared = [*recipes["cms-hcc-v24"]["unverified"]] if model == "cms-hcc-v24" else []
+    shared = [*family.get("every_year", [])]
     shared.append(f"{gone} codes that CMS's 2026 table no longer lists have no such conditions")
     unverified = [*shared, *recipe.get("unverified", [])]
     return tables, overlay, int(year), {**recipe, "status": "final", "unverified": unverified}
 
 
-def _v28_tables(box: Wheels, recipes: Mapping[str, Any]) -> SourceTables:
-    return _cms_package(box, recipes["cms-hcc-v28"])[0]
-
-
-def _v24_tables(box: Wheels, recipe: Mapping[str, Any], overlay: Mapping[str, Any]) -> SourceTables:
-    """Read V24 from the SAS forms; groups and interactions stand in the overlay."""
+def _sas_tables(box: Wheels, recipe: Mapping[str, Any], overlay: Mapping[str, Any]) -> SourceTables:
+    """Read a model from the SAS forms; groups and interactions stand in the overlay."""
     read = {
         part: (box.read(recipe[part]["wheel"], recipe[part]["file"]), recipe[part]["file"])
         for part in ("conditions", "coefficients", "hierarchy", "labels")

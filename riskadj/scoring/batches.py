@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from riskadj.engine.duck import Quality, Reduced, Request, reduce_members
 from riskadj.engine.inputs import Source
-from riskadj.engine.members import AgeReference
 from riskadj.errors import InputError
 from riskadj.features.rulebook import Rulebook
 from riskadj.model import RiskModel
@@ -34,7 +33,7 @@ def _request(plan: Plan, options: Options) -> Request:
         raise InputError("the year's models differ in the date at which age counts")
     return Request(
         books=plan.books,
-        age_reference=AgeReference(references.pop()),
+        age_on=references.pop(),
         counting=counting_of(plan),
         forced=plan.segment is not None or plan.all_segments,
         quarantine=options.on_error == "quarantine",
