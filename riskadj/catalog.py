@@ -10,10 +10,13 @@ from riskadj.errors import ModelFolderError, NotPublishedError
 from riskadj.folder import read_model
 from riskadj.model import RiskModel
 
+TRAINED = "trained/"
+"""What the key of a model trained here begins with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the registry, ``models/index.toml``."""
+    """One line of the registry: ``models/index.toml``, or the head of a trained model."""
 
     key: str
     title: str
@@ -35,7 +38,19 @@ def models_root() -> Path:
 
 def list_models() -> tuple[Entry, ...]:
     """Return the registry's models, in its order."""
-    return tuple(Entry(**row) for row in _index()["model"])
+    return (*(Entry(**row) for row in _index()["model"]), *_trained())
+
+
+@cache
+def _trained() -> tuple[Entry, ...]:
+    """Return the models trained here, from their own heads: key ``trained/<folder>``."""
+    found = []
+    for path in sorted((models_root() / "trained").glob("*/model.toml")):
+        head = tomllib.loads(path.read_text(encoding="utf-8"))
+        facts = {n: head[n] for n in ("title", "payer", "payment_year", "status", "sources")}
+        key, unverified = f"{TRAINED}{path.parent.name}", len(head["unverified"])
+        found.append(Entry(key=key, unverified=unverified, **facts))
+    return tuple(found)
 
 
 def resolve_model(model: str | Path) -> RiskModel:
@@ -52,9 +67,16 @@ def resolve_model(model: str | Path) -> RiskModel:
         if not model.is_dir():
             raise ModelFolderError(f"{model} is not a folder")
         return read_model(model, str(model))
+    return _registered(model)
+
+
+def model_folder(model: str | Path) -> Path:
+    """Return where a model's tables lie, as ``resolve_model`` takes it."""
+    if isinstance(model, Path):
+        return model
     keys = [entry.key for entry in list_models()]
     if model in keys:
-        return _published(model)
+        return models_root() / (model if model.startswith(TRAINED) else f"published/{model}")
     absent = {row["key"]: row["why"] for row in _index().get("absent", [])}
     if model in absent:
         raise NotPublishedError(f"Model {model!r} is not published: {absent[model]}")
@@ -67,8 +89,8 @@ def published_years(family: str) -> list[str]:
 
 
 @cache
-def _published(key: str) -> RiskModel:
-    return read_model(models_root() / "published" / key, key)
+def _registered(key: str) -> RiskModel:
+    return read_model(model_folder(key), key)
 
 
 @cache

@@ -10,6 +10,12 @@ from riskadj.errors import ModelFolderError
 
 MANIFEST = "manifest.json"
 GENERATED = ("CARD.md", "model.json", "report.html", "score.sql")
+TABLES = ("model.toml", "segments.csv", "flags.csv", "demographics.csv", "code_map.csv",
+          "categories.csv", "rules.csv", "hierarchy.csv", "groups.csv", "terms.csv", "counts.csv",
+          "coefficients.csv")  # fmt: skip
+TRAINED = ("spec.toml", "fit.csv", "statistics.npz", "public.npz", "metrics.json", "trees.txt",
+           "residual.txt", "signoff.toml")  # fmt: skip
+"""What a trained model's folder holds besides; nothing else is read from a model folder."""
 
 
 def read_sealed(folder: Path) -> dict[str, bytes]:
@@ -26,12 +32,14 @@ def read_sealed(folder: Path) -> dict[str, bytes]:
         No manifest, a missing or unlisted file, or a file whose sha256 differs.
     """
     sealed = _sealed_hashes(folder)
-    present = {p.name for p in folder.iterdir() if p.is_file()} - {MANIFEST, *GENERATED}
+    present = {p.name for p in folder.iterdir()} - {MANIFEST, *GENERATED}
     if faults := sorted(present.symmetric_difference(sealed)):
         raise ModelFolderError(
             f"{folder}: manifest and folder disagree about {', '.join(faults)}. "
             f"After a deliberate change run: riskadj models seal {folder}"
         )
+    if odd := sorted((present | set(sealed)) - {*TABLES, *TRAINED}):
+        raise ModelFolderError(f"{folder}: {', '.join(odd)} is no file of a model folder")
     content = {name: (folder / name).read_bytes() for name in sealed}
     changed = [name for name, data in content.items() if _sha256(data) != sealed[name]]
     if changed:
@@ -40,6 +48,14 @@ def read_sealed(folder: Path) -> dict[str, bytes]:
             f"After a deliberate change run: riskadj models seal {folder}"
         )
     return content
+
+
+def changed_generated(folder: Path) -> list[str]:
+    """Return the generated files that are not as they were sealed, or are missing."""
+    sealed = json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("generated", {})
+    present = {n for n in GENERATED if (folder / n).is_file()}
+    return [n for n in sorted(present | set(sealed))
+            if n not in present or _sha256((folder / n).read_bytes()) != sealed.get(n)]  # fmt: skip
 
 
 def seal(folder: Path) -> Path:

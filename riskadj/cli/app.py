@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from riskadj.cli import demo, explain, imports, models, score, sql
+from riskadj.cli import demo, explain, imports, models, retrain, score, sql, synpuf, synthesize
 from riskadj.errors import ImportFormatError, InputError, OptionError, RiskadjError
 
 EXIT_INTERNAL, EXIT_USE, EXIT_INVALID_DATA, EXIT_NOT_PUBLISHED = 1, 2, 3, 4
@@ -25,14 +25,20 @@ Examples:
 - `riskadj score --eob claims.ndjson.gz --members m.csv --payment-year 2026 --out scores.parquet`
 - `riskadj explain --age 70 --sex F --orec 0 --dx E11.21,I50.9 --payment-year 2026`
 - `riskadj models list`
+- `riskadj prepare SPEC`, then `train`, `validate`, `publish`, `verify`: retrain a model
 
 Exit codes: 0 done, 1 internal error, 2 wrong use, 3 invalid data, 4 not published or a model
-folder that is not whole.""",
+folder that is not whole, 5 a gate failed or a published fit does not verify.""",
 )
 app.command("score")(score.score)
 app.command("explain")(explain.explain)
 app.command("sql")(sql.sql)
 app.command("demo")(demo.demo)
+app.command("synthesize")(synthesize.synthesize)
+for step in (retrain.prepare, retrain.train, retrain.validate, retrain.publish, retrain.signoff,
+             retrain.verify, retrain.compare):  # fmt: skip
+    app.command(step.__name__)(step)
+app.command("synpuf")(synpuf.synpuf)
 app.add_typer(models.app, name="models")
 app.add_typer(imports.app, name="import")
 

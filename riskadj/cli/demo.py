@@ -57,9 +57,9 @@ def _invented(out: Path, plan: "Plan") -> tuple[Path, Path]:
     """Write the invented population and return its two files."""
     import pyarrow.parquet as pq
 
-    from riskadj.sources.synthetic import synthetic_population
+    from riskadj.sources.synthetic import draw_population
 
-    population = synthetic_population(MEMBERS, SEED, plan.books[-1].model)
+    population = draw_population(MEMBERS, SEED, "medicare", plan.books[-1].model)
     members, diagnoses = out / "members.parquet", out / "diagnoses.parquet"
     pq.write_table(population.members, members)
     pq.write_table(population.diagnoses, diagnoses)

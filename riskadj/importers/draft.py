@@ -5,7 +5,7 @@ import io
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from riskadj.features.rulebook import compile_rulebook
@@ -44,10 +44,11 @@ class SourceTables:
 
 @dataclass(frozen=True, slots=True)
 class ModelDraft:
-    """A folder's head and tables as text: file name to (header, rows)."""
+    """A folder's head and tables as text: file name to (header, rows); ``files`` as they are."""
 
     facts: Mapping[str, object]
     tables: Mapping[str, tuple[str, Sequence[Row]]]
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def write_model_folder(draft: ModelDraft, folder: Path, key: str) -> Path:
@@ -65,6 +66,8 @@ def write_model_folder(draft: ModelDraft, folder: Path, key: str) -> Path:
         _write_text(made / "model.toml", toml_text(draft.facts))
         for name, (header, rows) in draft.tables.items():
             _write_text(made / name, csv_text(header.split(","), rows))
+        for name, data in draft.files.items():
+            (made / name).write_bytes(data)
         seal(made)
         compile_rulebook(read_model(made, key))
         if folder.exists():

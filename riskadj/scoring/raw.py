@@ -1,6 +1,6 @@
 """The kernel: words and profiles of many members to segments, raw scores and conditions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,9 +63,9 @@ def raw_scores(
     score = book.base[profile, chosen]
     members: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
     bits: list[NDArray[np.int16]] = [np.empty(0, np.int16)]
-    for who in _with_codes(words):
+    for who in with_codes(words):
         rows = live_rows(words.take(who, axis=1), profile[who], book)
-        place, bit = _places(rows, book)
+        place, bit = places(rows, [*range(book.n_categories), *book.later_priced])
         worth = book.worth[bit, chosen[who[place]]]
         score[who] += np.bincount(place, worth, minlength=len(who)).astype(np.int32)
         is_condition = bit < book.n_categories
@@ -85,7 +85,7 @@ def live_rows(words: NDArray[np.int64], profile: NDArray[np.int32], book: Rulebo
     return rows
 
 
-def _with_codes(words: NDArray[np.int64]) -> Iterator[NDArray[np.int32]]:
+def with_codes(words: NDArray[np.int64]) -> Iterator[NDArray[np.int32]]:
     """Yield the members that have any code, in chunks that fit the cache."""
     any_code = np.bitwise_or.reduce(words, axis=0) if len(words) else np.empty(0, np.int64)
     who = np.flatnonzero(any_code).astype(np.int32)
@@ -93,14 +93,14 @@ def _with_codes(words: NDArray[np.int64]) -> Iterator[NDArray[np.int32]]:
         yield who[start : start + CHUNK]
 
 
-def _places(rows: Rows, book: Rulebook) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """Return where categories and priced variables hold, as (member, bit), ordered by bit.
+def places(rows: Rows, bits: Sequence[int]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Return where some bits hold, as (member, bit), in the order of ``bits``.
 
     Chunks are short enough for 16-bit places, whose stable sort is a radix sort; sums of
     thousandths in float64 are exact.
     """
-    later = book.later_priced
-    picked = np.concatenate((rows[: book.n_categories], rows[later]))
-    bit, place = np.divmod(np.flatnonzero(picked).astype(np.int32), np.int32(rows.shape[1]))
-    numbers = np.array([*range(book.n_categories), *later], dtype=np.int16)
-    return place.astype(np.int16), numbers[bit]
+    numbers = np.array(bits, dtype=np.int16)
+    which, place = np.divmod(
+        np.flatnonzero(rows.take(numbers, axis=0)).astype(np.int32), np.int32(rows.shape[1])
+    )
+    return place.astype(np.int16), numbers[which]

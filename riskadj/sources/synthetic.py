@@ -1,99 +1,255 @@
-"""A seeded population to try things on: invented members with realistic ages, status and codes.
+"""Invented populations with a known truth: three years of members, diagnoses and cost.
 
-Nobody in it exists. Conditions cluster in the same people and grow with age, as they do in life;
-the shares are plausible, not measured on any population.
+Nobody in them exists. Diagnoses of a year predict the cost of the next; what a member-year is
+expected to cost is known (``truth.py``) and written apart, so a trained model can be held against
+it. Numbers come from ``populations/*.toml``; they are plausible, and fitted to the target moments
+stated there, not to any person's data.
 """
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from riskadj.errors import OptionError
 from riskadj.model import RiskModel
+from riskadj.sources.conditions import Conditions, read_conditions
+from riskadj.sources.illness import Coded, code_year, draw_illness, keep_most_severe
+from riskadj.sources.moments import achieved_moments
+from riskadj.sources.people import (
+    YEARS,
+    Exposure,
+    People,
+    draw_deaths,
+    draw_people,
+    exposure,
+    members_table,
+)
+from riskadj.sources.preset import Preset, load_preset
+from riskadj.sources.truth import Cost, draw_cost
 
-DISABLED_SHARE = 0.13
-UNMAPPED = (
-    "I10", "E785", "Z0000", "M545", "R0602", "K219", "E559", "Z7901", "H2513", "J069",
-    "N390", "R5383", "M1711", "G4733", "F419", "E039", "I2510", "Z8673", "L570", "H9190",
-)  # fmt: skip
-"""Everyday codes that no CMS-HCC model pays for."""
-COMMON = {
-    "E1122": 6, "E119": 9, "E1165": 5, "I5022": 3, "I509": 4, "I4891": 6, "J449": 6, "N1831": 4,
-    "N1832": 3, "N184": 1, "F331": 4, "C61": 2, "C50911": 2, "I739": 3, "E6601": 4, "M0579": 2,
-    "G20A1": 1, "G309": 2, "F0390": 2, "I639": 2, "K7460": 1, "D696": 1, "G40909": 1, "F209": 1,
-    "I214": 1, "J9611": 1, "L97519": 1, "Z89511": 1, "B20": 1, "C3490": 1,
-}  # fmt: skip
-"""Chronic conditions by how common they are, relative to each other."""
+CHUNK, FEWEST = 250_000, 1000
+ROW_GROUP = 1 << 18
+HEAD = "population.json"
+YEAR_TABLES = ("diagnoses", "costs", "truth")
 
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """Invented members and their diagnoses, as the canonical tables."""
+    """Invented members of a payment year and their diagnoses of the year before."""
 
     members: pa.Table
     diagnoses: pa.Table
 
 
-def synthetic_population(n_members: int, seed: int, model: RiskModel) -> Population:
-    """Invent a population; the same arguments give the same tables.
+@dataclass(frozen=True, slots=True)
+class Year:
+    """One year of a chunk of members.
+
+    Attributes
+    ----------
+    number
+        0, 1 or 2.
+    conditions
+        How many true conditions each has, most severe kept, shape (n,).
+    """
+
+    number: int
+    exposed: Exposure
+    coded: Coded
+    cost: Cost
+    conditions: NDArray[np.int16]
+
+    @property
+    def there(self) -> NDArray[np.intp]:
+        """The members with exposure in the year."""
+        return np.flatnonzero(self.exposed.months)
+
+
+def draw_population(n_members: int, seed: int, preset: str, model: RiskModel) -> Population:
+    """Invent members of the model's payment year, with diagnoses of the year before.
+
+    The same arguments give the same tables.
+    """
+    rules, payment_year = load_preset(preset), model.facts.payment_year
+    conditions = read_conditions(rules, model)
+    # a few die before the payment year begins
+    drawn = n_members + n_members // 8 + 100
+    (people, years), *_ = _chunks(rules, conditions, drawn, seed, payment_year - 1)
+    who = years[1].there[:n_members]
+    members = members_table(people, rules, 1, who)
+    diagnoses = _diagnoses(people, years[0], conditions)
+    known = pc.is_in(diagnoses["member_id"], value_set=members["member_id"].combine_chunks())
+    return Population(members, diagnoses.filter(known))
+
+
+def write_population(
+    out: Path,
+    n_members: int,
+    seed: int,
+    preset: str,
+    model: RiskModel,
+    first_year: int,
+    progress: Callable[[str, int], None],
+) -> Path:
+    """Write a population of three years as Parquet files; the same arguments give the same bytes.
 
     Parameters
     ----------
+    out
+        Folder for ``members-<year>``, ``diagnoses``, ``costs`` and ``truth`` (.parquet) and
+        ``population.json``. Files that are there are replaced.
     n_members
-        How many members.
-    seed
-        Of the random generator.
-    model
-        Whose codes the rarer diagnoses are drawn from, and whose payment year it is.
+        Members of all years together; at least 1,000.
+    progress
+        Told what is going on, and how many members are done.
+
+    Returns
+    -------
+    Path
+        Of ``population.json``.
+
+    Raises
+    ------
+    OptionError
+        There is no such preset, or the population is too small.
     """
-    rng = np.random.default_rng(seed)
-    disabled = rng.random(n_members) < DISABLED_SHARE
-    age = np.where(disabled, rng.triangular(22, 58, 65, n_members),
-                   65 + rng.gamma(2.4, 4.4, n_members)).astype(np.int16).clip(0, 104)  # fmt: skip
-    ids = pa.array([f"M{i:07d}" for i in range(1, n_members + 1)])
-    members = pa.table({
-        "member_id": ids, "age": age, "sex": _choice(rng, n_members, {"F": 0.55, "M": 0.45}),
-        "original_reason_entitlement_code": np.where(
-            disabled, 1, rng.choice([0, 1], n_members, p=[0.91, 0.09])).astype(np.int8),
-        "dual_status_code": np.where(
-            disabled, _choice(rng, n_members, {"02": 0.4, "01": 0.08, "00": 0.52}),
-            _choice(rng, n_members, {"02": 0.09, "08": 0.03, "03": 0.05, "00": 0.83})),
-        "long_term_institutional": rng.random(n_members) < np.where(age > 84, 0.08, 0.005),
-        "new_enrollee": rng.random(n_members) < np.where(age == 65, 0.8, 0.02),
-        "chronic_snp": rng.random(n_members) < 0.04,
+    rules = load_preset(preset)
+    if n_members < FEWEST:
+        raise OptionError(f"members: expected at least {FEWEST:,}, not {n_members:,}")
+    if out.exists() and not out.is_dir():
+        raise OptionError(f"{out} is a file; a population is a folder")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / HEAD).unlink(missing_ok=True)
+    conditions = read_conditions(rules, model)
+    seen: list[tuple[NDArray[Any], ...]] = []
+    done = 0
+    with ExitStack() as stack:
+        writers: dict[str, pq.ParquetWriter] = {}
+        for people, years in _chunks(rules, conditions, n_members, seed, first_year):
+            for year in years:
+                for name, table in _tables(people, year, conditions, rules, first_year):
+                    _write(writers, stack, out / f"{name}.parquet", table)
+                seen.append(_for_moments(year))
+            done += len(people.numbers)
+            progress("members drawn", done)
+    head = _head(rules, model, first_year, seen) | {"members": n_members, "seed": seed}
+    head["files"] = {name: _sha256(out / name) for name in population_files(first_year)}
+    (out / HEAD).write_text(json.dumps(head, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return out / HEAD
+
+
+def population_files(first_year: int) -> list[str]:
+    """Return the names of a population's Parquet files."""
+    members = (f"members-{first_year + year}" for year in range(YEARS))
+    return [f"{name}.parquet" for name in (*members, *YEAR_TABLES)]
+
+
+def _chunks(
+    preset: Preset, conditions: Conditions, n_members: int, seed: int, first_year: int
+) -> Iterator[tuple[People, list[Year]]]:
+    """Draw chunk by chunk, each from its own child of the seed."""
+    starts = range(1, n_members + 1, CHUNK)
+    for start, child in zip(starts, np.random.SeedSequence(seed).spawn(len(starts)), strict=True):
+        n = min(CHUNK, n_members + 1 - start)
+        rng = np.random.default_rng(child)
+        people = draw_people(preset, start, n, rng)
+        yield people, _draw_years(people, preset, conditions, first_year, rng)
+
+
+def _draw_years(
+    people: People,
+    preset: Preset,
+    conditions: Conditions,
+    first_year: int,
+    rng: np.random.Generator,
+) -> list[Year]:
+    """Draw the year before the first, whose conditions the first year's cost needs, and three."""
+    has = draw_illness(people, conditions, preset.illness, YEARS + 1, rng)
+    kept = [keep_most_severe(of_year, conditions.outranks) for of_year in has]
+    counts = np.array([k.sum(axis=0) for k in kept], dtype=np.int16)
+    death = draw_deaths(people, counts[:-1], preset.people, rng)
+    origin = int(np.datetime64(f"{first_year}-01-01", "D").astype(np.int64))
+    years = []
+    for y in range(YEARS):
+        exposed = exposure(people, death, y)
+        coded = code_year(people, has[y + 1], conditions, preset.illness, (exposed, origin), rng)
+        cost = draw_cost(people, kept[y], kept[y + 1], conditions, preset.cost, (y, exposed), rng)
+        years.append(Year(y, exposed, coded, cost, counts[y + 1]))
+    return years
+
+
+def _tables(
+    people: People, year: Year, conditions: Conditions, preset: Preset, first_year: int
+) -> Iterator[tuple[str, pa.Table]]:
+    """Yield a year's tables with the names of their files."""
+    who, calendar = year.there, first_year + year.number
+    keys = {
+        "member_id": people.ids.take(pa.array(who)),
+        "year": np.full(len(who), calendar, np.int16),
+    }
+    yield f"members-{calendar}", members_table(people, preset, year.number, who)
+    yield "diagnoses", _diagnoses(people, year, conditions)
+    costs = {
+        "months": year.exposed.months[who].astype(np.int8),
+        "paid_cents": year.cost.paid_cents[who],
+    }
+    yield "costs", pa.table(keys | costs)
+    yield "truth", pa.table(keys | {"mean_cents": year.cost.mean_cents[who]})
+
+
+def _diagnoses(people: People, year: Year, conditions: Conditions) -> pa.Table:
+    return pa.table({
+        "member_id": people.ids.take(pa.array(year.coded.member)),
+        "diagnosis_code": pa.array(conditions.codes).take(pa.array(year.coded.code)),
+        "thru_date": pa.array(year.coded.day).cast(pa.date32()),
     })  # fmt: skip
-    who, codes = _diagnoses(rng, age, disabled, model)
-    year = model.facts.payment_year - 1
-    days = np.datetime64(f"{year}-01-01") + rng.integers(0, 365, len(who))
-    return Population(members, pa.table({
-        "member_id": ids.take(pa.array(who)), "diagnosis_code": codes, "thru_date": days,
-    }))  # fmt: skip
 
 
-def _diagnoses(
-    rng: np.random.Generator, age: NDArray[np.int16], disabled: NDArray[np.bool_], model: RiskModel
-) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
-    """Draw each member's codes: a frailty of one's own makes them cluster."""
-    frailty = rng.gamma(0.7, 1 / 0.7, len(age))
-    burden = frailty * (0.5 + np.clip(age - 60, 0, 40) / 18 + 1.2 * disabled)
-    chronic = rng.poisson(burden)
-    pools = (
-        (chronic, COMMON),
-        (rng.poisson(burden * 0.15), dict.fromkeys(sorted({r.code for r in model.code_map}), 1)),
-        (rng.poisson(2.0 + burden), dict.fromkeys(UNMAPPED, 1)),
-    )
-    who, codes = [], []
-    for number, pool in pools:
-        owners = np.repeat(np.arange(len(age)), number)
-        drawn = _choice(rng, len(owners), pool)
-        again = rng.integers(1, 4, len(owners))
-        who.append(np.repeat(owners, again))
-        codes.append(np.repeat(drawn, again))
-    return np.concatenate(who), np.concatenate(codes)
+def _write(
+    writers: dict[str, pq.ParquetWriter], stack: ExitStack, path: Path, table: pa.Table
+) -> None:
+    if path.name not in writers:
+        opened = pq.ParquetWriter(path, table.schema, compression="zstd")
+        writers[path.name] = stack.enter_context(opened)
+    writers[path.name].write_table(table, row_group_size=ROW_GROUP)
 
 
-def _choice(rng: np.random.Generator, n: int, shares: Mapping[str, float]) -> NDArray[np.str_]:
-    weight = np.array(list(shares.values()), dtype=np.float64)
-    return rng.choice(np.array(list(shares)), n, p=weight / weight.sum())
+def _for_moments(year: Year) -> tuple[NDArray[Any], ...]:
+    """Return mean and cost of full years, and the conditions of all."""
+    full = year.exposed.months == 12
+    mean, paid = year.cost.mean_cents[full] / 100, year.cost.paid_cents[full] / 100
+    return mean, paid, year.conditions[year.there]
+
+
+def _head(
+    preset: Preset, model: RiskModel, first_year: int, seen: list[tuple[NDArray[Any], ...]]
+) -> dict[str, Any]:
+    """Return what ``population.json`` says about the draw."""
+    mean, paid, conditions = (np.concatenate(part) for part in zip(*seen, strict=True))
+    achieved = achieved_moments(mean, paid, conditions)
+    return {
+        "preset": preset.name,
+        "title": preset.title,
+        "model": model.key,
+        "years": [first_year + y for y in range(YEARS)],
+        "targets": [
+            {"moment": t.moment, "value": t.value, "source": t.source} for t in preset.targets
+        ],
+        "achieved": {name: float(f"{value:.6g}") for name, value in achieved.items()},
+        "undercoded_group": preset.undercoded_group,
+    }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

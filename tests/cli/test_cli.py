@@ -21,7 +21,8 @@ BAD = "member_id,age,sex,orec,dual\nA0,70,F,0,\nSECRETID7,-3,M,0,02\n"
 YEAR = ("--payment-year", "2026")
 TYPED_IN = ("--age", "70", "--sex", "F", "--orec", "0", "--dx", "E11.21,I28.1")
 COMMANDS = [
-    (), ("score",), ("explain",), ("sql",), ("demo",), ("models",), ("models", "list"),
+    (), ("score",), ("explain",), ("sql",), ("demo",), ("synthesize",), ("models",),
+    ("models", "list"),
     ("models", "show"), ("models", "seal"), ("import",), ("import", "cms-python"),
     ("import", "published"),
 ]  # fmt: skip
@@ -632,3 +633,50 @@ def test_the_command_as_a_process_exits_with_the_same_code(members, expected, ru
 
     assert done.returncode == expected
     assert "SECRETID7" not in done.stdout + done.stderr
+
+
+POPULATION = ("synthesize", "--members", 2000, "--seed", 7, "--out", "population")
+
+
+def test_synthesize_writes_a_population_and_says_how_near_it_is(run, tmp_path) -> None:
+    code, out, err = run(*POPULATION, "--first-year", 2024)
+
+    assert (code, err) == (0, "")
+    names = {path.name for path in (tmp_path / "population").iterdir()}
+    tables = {"members-2024", "members-2025", "members-2026", "diagnoses", "costs", "truth"}
+    assert names == {f"{name}.parquet" for name in tables} | {"population.json"}
+    assert all(name in out for name in names)
+    head = json.loads((tmp_path / "population" / "population.json").read_text())
+    assert f"{head['achieved']['zero_share']:,}" in out
+    assert "svi_decile >= 9" in out
+
+
+def test_synthesize_replaces_a_population_only_when_told_to(run) -> None:
+    assert run(*POPULATION)[0] == 0
+
+    code, _, err = run(*POPULATION)
+    again = run(*POPULATION, "--overwrite")
+
+    assert code == 2
+    assert "holds a population already (population.json)" in err
+    assert again[0] == 0
+
+
+@pytest.mark.parametrize(("option", "value", "message"), [
+    ("--preset", "mars", "No preset 'mars'. There is: adults, medicare"),
+    ("--members", "999", "at least 1,000"),
+])  # fmt: skip
+def test_synthesize_refuses_what_cannot_be_drawn(run, option, value, message) -> None:
+    code, _, err = run(*POPULATION, option, value)
+
+    assert code == 2
+    assert message in err
+
+
+def test_demo_scores_the_invented_members_and_explains_one(run, tmp_path) -> None:
+    code, out, _ = run("demo", "--out", "demo")
+
+    assert code == 0
+    assert "10,000 members scored" in out
+    assert "One member, M" in out
+    assert pq.read_metadata(tmp_path / "demo" / "members.parquet").num_rows == 10_000

@@ -1,0 +1,1 @@
+"""The publication pages of a trained model: figures, report and card."""

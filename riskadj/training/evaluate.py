@@ -1,0 +1,214 @@
+"""``validate``: every metric of every model on members that nothing was fitted on."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskadj.errors import OptionError
+from riskadj.features.rulebook import Rulebook
+from riskadj.measures.groups import (
+    Groups,
+    deciles,
+    group_table,
+    groups_flagged,
+    groups_labelled,
+)
+from riskadj.measures.headline import summary
+from riskadj.measures.intervals import (
+    bootstrap_counts,
+    fit_intervals,
+    group_intervals,
+    paired_difference,
+)
+from riskadj.measures.metrics import balanced, far_off_share, predictive_ratio, r2
+from riskadj.measures.payment_systems import (
+    high_cost_pool,
+    no_reinsurance,
+    payment_fit,
+    residual_reinsurance,
+)
+from riskadj.measures.stability import population_stability
+from riskadj.training.archive import load_arrays
+from riskadj.training.folder import FIT, SMALL, read_fit
+from riskadj.training.pipeline import TREE_FILES
+from riskadj.training.population import Models, Population, add_baselines, gather, models_of
+from riskadj.training.runs import OUT_OF_TIME, TRAIN, Progress, Run, read_rows
+from riskadj.training.spec import Spec
+from riskadj.training.trees import TreeRegressor, load_trees
+
+LEVEL = 0.95
+POOL_USD, POOL_SHARE = 1_000_000.0, 0.6
+"""The HHS high-cost risk pool: 60 % above $1 million."""
+LOSS_USD = 100_000.0
+Record = dict[str, Any]
+
+
+def load_models(run: Run, book: Rulebook) -> Models:
+    """Read the fit and the trees of a run's draft model.
+
+    Raises
+    ------
+    OptionError
+        The run is not trained.
+    """
+    if not (run.model / FIT).is_file():
+        raise OptionError(f"{run.folder} is not trained: run `riskadj train {run.spec_path}`")
+    rows = read_fit((run.model / FIT).read_text(encoding="utf-8"), str(run.model))
+    cents = {(r.segment, r.variable): round(float(r.usd) * 100) for r in rows}
+    trees: dict[str, TreeRegressor] = {
+        how.family: load_trees(run.model / TREE_FILES[how.family]) for how in run.spec.challengers
+    }
+    metrics = json.loads((run.model / "metrics.json").read_text(encoding="utf-8"))
+    scale = float(metrics["fit"]["cents_per_thousandth"])
+    return models_of(book, cents, load_arrays(run.folder / "methods.npz"), scale, trees)
+
+
+def gather_periods(run: Run, models: Models) -> dict[str, Population]:
+    """Read ``train``, ``test`` and ``out_of_time`` members; baselines are fitted on train."""
+    spec = run.spec
+    found = {"train": gather(read_rows(run, TRAIN, "train"), spec, models)}
+    if spec.data.test_share:
+        found["test"] = gather(read_rows(run, TRAIN, "test"), spec, models)
+    if spec.out_of_time:
+        found[OUT_OF_TIME] = gather(read_rows(run, OUT_OF_TIME), spec, models)
+        for predicted in found[OUT_OF_TIME].predicted.values():
+            predicted *= spec.out_of_time.trend
+    add_baselines(found["train"], [p for name, p in found.items() if name != "train"])
+    return found
+
+
+def evaluate(periods: Mapping[str, Population], spec: Spec, progress: Progress) -> Record:
+    """Measure every model on every period.
+
+    Returns
+    -------
+    dict
+        ``periods``: by period, ``models`` (headline numbers with and without cap), ``intervals``
+        (capped, and differences to the linear model), ``groups`` (tables), ``payment_systems``.
+    """
+    counts = bootstrap_counts(spec.blocks, max(spec.bootstrap, 1), spec.seed)
+    measured = {}
+    for name, population in periods.items():
+        progress(f"measuring {name}", 0)
+        measured[name] = _period(population, spec, counts, full=name != "train")
+    train, last = periods["train"], list(periods.values())[-1]
+    psi = population_stability(
+        train.predicted["linear"], last.predicted["linear"], train.weight, last.weight
+    )
+    return {"periods": measured, "population_stability_index": psi}
+
+
+def _period(population: Population, spec: Spec, counts: NDArray[np.int64], full: bool) -> Record:
+    y, w = population.cost, population.weight
+    cap = float(spec.target.cap_usd or 250_000)
+    models = {
+        name: asdict(summary(y, p, w, cap, seed=spec.seed))
+        for name, p in population.predicted.items()
+    }
+    found: Record = {"members": len(y), "member_years": float(w.sum()),
+                     "mean_cost_usd": float((w * y).sum() / w.sum()), "models": models}  # fmt: skip
+    if not full:
+        return found
+    capped = np.minimum(y, cap)
+    linear = balanced(population.predicted["linear"], capped, w)
+    intervals, differences = {}, {}
+    for name, raw in population.predicted.items():
+        p = balanced(raw, capped, w)
+        intervals[name] = asdict(fit_intervals(capped, p, w, population.block, counts, LEVEL))
+        if name != "linear":
+            pair = paired_difference(capped, (linear, p), w, population.block, counts, LEVEL)
+            differences[name] = asdict(pair)
+    return found | {
+        "intervals": intervals,
+        "differences_to_linear": differences,
+        "groups": group_tables(population, capped, counts),
+        "payment_systems": _payment_systems(population),
+        "far_off": {
+            f"{t}": far_off_share(y, balanced(population.predicted["linear"], y, w), w, t)
+            for t in (0.25, 1.0, 5.0)
+        },
+        "truth": _against_truth(population),
+    }
+
+
+def groupings(population: Population) -> dict[str, Groups]:
+    """Return every way in which reports split members."""
+    p, w = population.predicted["linear"], population.weight
+    tenth = deciles(p, w)
+    found = {"predicted decile": groups_labelled(np.array([f"{d:02d}" for d in range(100)])[tenth])}
+    order = np.argsort(-p, kind="stable")
+    share = np.cumsum(w[order]) / w.sum()
+    tops = {}
+    for label, part in (("top 5 %", 0.05), ("top 1 %", 0.01)):
+        flag = np.zeros(len(p), dtype=np.bool_)
+        flag[order[share <= part]] = True
+        tops[label] = flag
+    found["predicted highest"] = groups_flagged(tops)
+    found |= {name: groups_labelled(labels) for name, labels in population.labels.items()}
+    if population.flags:
+        found["named groups"] = groups_flagged(population.flags)
+    live = population.conditions.tocoo()
+    order = np.lexsort((live.row, live.col))
+    found["condition"] = Groups(
+        population.condition_names, live.row[order].astype(np.intp),
+        live.col[order].astype(np.intp), len(p),
+    )  # fmt: skip
+    return found
+
+
+def group_tables(
+    population: Population, capped: NDArray[np.float64], counts: NDArray[np.int64]
+) -> Record:
+    """Return predictive ratio and net compensation of every group, for the linear model.
+
+    Groups under 11 members are not shown; how many there were is.
+    """
+    w = population.weight
+    p = balanced(population.predicted["linear"], capped, w)
+    others = {n: balanced(q, capped, w) for n, q in population.predicted.items() if n != "linear"}
+    tables = {}
+    for name, groups in groupings(population).items():
+        rows = group_table(capped, p, w, groups)
+        sure = group_intervals(capped, p, w, groups, population.block, counts, LEVEL)
+        ratios = {n: [r.predictive_ratio for r in group_table(capped, q, w, groups)]
+                  for n, q in others.items()} if name != "condition" else {}  # fmt: skip
+        shown = [
+            asdict(row)
+            | {"ratio_low": s.predictive_ratio.low, "ratio_high": s.predictive_ratio.high,
+               "net_low": s.net_compensation_usd.low, "net_high": s.net_compensation_usd.high}
+            | {"others": {n: v[i] for n, v in ratios.items()}}
+            for i, (row, s) in enumerate(zip(rows, sure, strict=True))
+            if row.n_members >= SMALL
+        ]  # fmt: skip
+        tables[name] = {"rows": shown, "not_shown": len(rows) - len(shown)}
+    return tables
+
+
+def _payment_systems(population: Population) -> Record:
+    y, w = population.cost, population.weight
+    p = balanced(population.predicted["linear"], y, w)
+    systems = {
+        "risk adjustment alone": no_reinsurance(p),
+        "with a pool of 60 % above $1M": high_cost_pool(
+            y, p, w, attachment=POOL_USD, share=POOL_SHARE
+        ),
+        "with losses over $100,000 reinsured": residual_reinsurance(y, p, w, loss=LOSS_USD),
+    }
+    return {name: asdict(payment_fit(y, paid, w)) for name, paid in systems.items()}
+
+
+def _against_truth(population: Population) -> Record | None:
+    """Return each model's share of the true mean's variance, where a truth is known."""
+    truth = population.predicted.get("oracle")
+    if truth is None:
+        return None
+    w = population.weight
+    return {
+        name: {"r2_of_true_mean": r2(truth, balanced(p, truth, w), w),
+               "predictive_ratio_to_truth": predictive_ratio(truth, p, w)}
+        for name, p in population.predicted.items() if name != "oracle"
+    }  # fmt: skip

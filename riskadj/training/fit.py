@@ -1,0 +1,273 @@
+"""Fit a segment's coefficients from its statistics: constrained, shrunk, or CMS's stepwise way."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskadj.errors import InputError, OptionError
+from riskadj.model import RiskModel
+from riskadj.training.constrained import Constraints, Solution, solve
+from riskadj.training.reduction import Reduction, reduce_terms, reduced
+from riskadj.training.spec import Equity, Fit
+from riskadj.training.statistics import SegmentStatistics
+
+Array = NDArray[np.float64]
+Errors = Callable[[Reduction, SegmentStatistics, str], tuple[Array, Array]]
+"""Gives a segment's unconstrained coefficients and their robust standard errors, in cents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What coefficients are shrunk to, and how much the data count against it.
+
+    Attributes
+    ----------
+    cents : float, shape (n_terms,)
+        The base model's coefficients in this population's cents a year.
+    credibility : float, shape (n_terms,)
+        Z: 1 takes the data alone, 0 the prior alone.
+    """
+
+    cents: Array
+    credibility: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """A regression that was solved, in cents a year.
+
+    Attributes
+    ----------
+    statistics
+        Of the reduced regression.
+    prior
+        For shrinkage, else None.
+    """
+
+    statistics: SegmentStatistics
+    constraints: Constraints
+    solution: Solution
+    prior: Prior | None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFit:
+    """One segment's fitted coefficients.
+
+    Attributes
+    ----------
+    segment
+        Its key.
+    reduction
+        Which variables are which terms.
+    solved
+        The regression; None where the base model's factors were taken.
+    cents : int64, shape (n_variables,)
+        Coefficients in whole cents a year, for every variable.
+    """
+
+    segment: str
+    reduction: Reduction
+    solved: Solved | None
+    cents: NDArray[np.int64]
+
+    @property
+    def status(self) -> tuple[str, ...]:
+        """What became of each variable: as the reduction says, or ``at_zero``."""
+        found = zip(self.reduction.status, self.cents, strict=True)
+        return tuple("at_zero" if s == "fitted" and c == 0 else s for s, c in found)
+
+
+def fit_segment(
+    segment: str,
+    statistics: SegmentStatistics,
+    model: RiskModel,
+    fit: Fit,
+    equity: Sequence[tuple[int, Equity]],
+    prior: "PriorSource",
+) -> SegmentFit:
+    """Fit one segment.
+
+    Parameters
+    ----------
+    statistics
+        Over all variables of the segment.
+    equity
+        Constraints on groups: the group's place in the statistics and the share to close.
+    prior
+        The published coefficients in cents, and for shrinkage what Z is made of.
+
+    Raises
+    ------
+    InputError
+        Nobody is in the segment, or a constrained group is too small in it.
+    """
+    if statistics.total_members == 0:
+        raise InputError(f"segment {segment}: no members to fit it on")
+    reduction = reduce_terms(statistics, model, fit, prior.cents(segment, statistics.names))
+    small = reduced(statistics, reduction)
+    constraints = constraints_of(reduction, model, fit)
+    shrunk = prior.for_terms(reduction, small, segment) if fit.method == "shrinkage" else None
+    solution = solve_terms(small, constraints, fit, shrunk)
+    if equity:
+        constraints = with_equity(constraints, solution, small, equity, segment)
+        solution = solve_terms(small, constraints, fit, shrunk)
+    solved = Solved(small, constraints, solution, shrunk)
+    return SegmentFit(segment, reduction, solved, whole_cents(reduction, solution.coefficients))
+
+
+def whole_cents(reduction: Reduction, coefficients: Array) -> NDArray[np.int64]:
+    """Round terms' coefficients to cents and give each variable its own."""
+    cents = np.rint(reduction.spread(coefficients)).astype(np.int64)
+    fixed = np.rint(reduction.fixed_usd * 100).astype(np.int64)
+    return np.where(reduction.term_of >= 0, cents, fixed)
+
+
+def solve_terms(
+    statistics: SegmentStatistics, constraints: Constraints, fit: Fit, prior: Prior | None
+) -> Solution:
+    """Solve a reduced regression: constrained least squares, shrunk, or stepwise."""
+    gram, moment = normal_equations(statistics, prior)
+    if fit.method == "cms-stepwise":
+        return stepwise(gram, moment, constraints)
+    return solve(gram, moment, constraints)
+
+
+def normal_equations(statistics: SegmentStatistics, prior: Prior | None) -> tuple[Array, Array]:
+    """Return G and c; with a prior, G + D and c + D b0 where D makes G/(G + D) = Z."""
+    if prior is None:
+        return statistics.gram, statistics.cost
+    weight = np.diag(statistics.gram) * (1 - prior.credibility) / prior.credibility
+    return statistics.gram + np.diag(weight), statistics.cost + weight * prior.cents
+
+
+def constraints_of(reduction: Reduction, model: RiskModel, fit: Fit) -> Constraints:
+    """No coefficient below zero; a condition costs at least as much as one it outranks.
+
+    Order rows stand for the pairs of ``hierarchy.csv`` of which both are fitted; against a
+    coefficient that the spec fixes the pair is a bound.
+    """
+    n = len(reduction.terms)
+    rows = [*np.eye(n)]
+    bound = [0.0] * n
+    place = {name: i for i, name in enumerate(reduction.variables)}
+    pairs = [(place[p], place[c]) for p, c in model.hierarchy if p in place and c in place]
+    for parent, child in pairs if fit.order else []:
+        row, level = np.zeros(n), 0.0
+        for variable, sign in ((parent, 1.0), (child, -1.0)):
+            if (term := reduction.term_of[variable]) >= 0:
+                row[term] += sign
+            level -= sign * reduction.fixed_usd[variable] * 100
+        if row.any() and _both_priced(reduction, parent, child):
+            rows.append(row)
+            bound.append(level)
+    none = np.zeros((0, n))
+    return Constraints(np.array(rows).reshape(-1, n), np.array(bound), none, np.zeros(0))
+
+
+def _both_priced(reduction: Reduction, parent: int, child: int) -> bool:
+    """Say whether the fit or the spec decides both; published factors may break the order."""
+    return all(reduction.status[i] not in ("dropped", "published") for i in (parent, child))
+
+
+def with_equity(
+    constraints: Constraints,
+    free: Solution,
+    statistics: SegmentStatistics,
+    equity: Sequence[tuple[int, Equity]],
+    segment: str,
+) -> Constraints:
+    """Add a row for each group's mean and the balance row, without which money appears."""
+    rows = [statistics.term_months / statistics.total_months]
+    levels = [statistics.total_cost / statistics.total_months]
+    for g, wish in equity:
+        if (n := int(statistics.group_members[g])) < 200:
+            raise InputError(
+                f"equity: segment {segment} has {n if n > 10 else 'under 11'} members of group "
+                f"{wish.group}: too few to constrain (200)"
+            )
+        row = statistics.group_months[g] / statistics.group_total_months[g]
+        mean = statistics.group_cost[g] / statistics.group_total_months[g]
+        rows.append(row)
+        levels.append(mean + (1 - wish.close) * (row @ free.coefficients - mean))
+    return Constraints(constraints.at_least, constraints.bound, np.array(rows), np.array(levels))
+
+
+def stepwise(gram: Array, moment: Array, constraints: Constraints) -> Solution:
+    """Drop negative coefficients and refit; join a pair out of order and refit; until none is.
+
+    The heuristic that CMS describes for its recalibrations. It is no minimum of anything, so
+    ``stationarity`` speaks of the joined and dropped problem.
+    """
+    rows: list[Array] = [*constraints.equal]
+    levels: list[float] = [*constraints.level]
+    n = len(moment)
+    for _ in range(len(constraints.at_least) + 1):
+        given = Constraints(np.zeros((0, n)), np.zeros(0), np.array(rows).reshape(-1, n),
+                            np.array(levels))  # fmt: skip
+        found = solve(gram, moment, given)
+        short = constraints.bound - constraints.at_least @ found.coefficients
+        broken = np.flatnonzero(short > 1e-6)
+        if not len(broken):
+            return found
+        negative = [i for i in broken if np.count_nonzero(constraints.at_least[i]) == 1]
+        for i in negative or broken[:1]:
+            rows.append(constraints.at_least[i])
+            levels.append(float(constraints.bound[i]))
+    raise OptionError("cms-stepwise: dropping and joining did not come to an end")
+
+
+@dataclass(frozen=True, slots=True)
+class PriorSource:
+    """The base model's coefficients, and how Z is found.
+
+    Attributes
+    ----------
+    published
+        By segment and variable, in thousandths.
+    cents_per_thousandth
+        What a thousandth costs in this population.
+    members
+        k of Z = n/(n + k); 0 for Bühlmann's k from the data.
+    errors
+        Robust standard errors of the terms by segment, in cents, from the blocks; asked only when
+        k comes from the data.
+    """
+
+    published: Mapping[tuple[str, str], int]
+    cents_per_thousandth: float
+    members: float
+    errors: Errors
+
+    def cents(self, segment: str, variables: Sequence[str]) -> Array:
+        """Return the published coefficients of some variables, in cents a year."""
+        own = [self.published[segment, v] for v in variables]
+        return np.array(own, dtype=np.float64) * self.cents_per_thousandth
+
+    def for_terms(self, reduction: Reduction, statistics: SegmentStatistics, segment: str) -> Prior:
+        """Return the prior of a segment's terms: means over the variables of a merged term."""
+        shares = reduction.matrix / np.maximum(reduction.matrix.sum(axis=0), 1)
+        cents = self.cents(segment, reduction.variables) @ shares
+        if self.members:
+            n = statistics.term_members
+            return Prior(cents, printed(n / (n + self.members)))
+        free, error = self.errors(reduction, statistics, segment)
+        return Prior(cents, printed(buhlmann(free - cents, error, statistics)))
+
+
+def printed(credibility: Array) -> Array:
+    """Round Z to the six decimals that are published, so that a reader solves the same problem."""
+    return np.maximum(np.round(credibility, 6), 1e-6)
+
+
+def buhlmann(distance: Array, error: Array, statistics: SegmentStatistics) -> Array:
+    """Return Z = t²/(t² + se²): t² the variance of true distances from the prior.
+
+    Estimated by moments: the mean squared distance beyond what sampling errors alone give,
+    weighted by members (Bühlmann and Straub 1970).
+    """
+    n = statistics.term_members.astype(np.float64)
+    between = max(0.0, float(n @ (distance**2 - error**2) / n.sum()))
+    return between / (between + error**2) if between > 0 else np.zeros_like(error)

@@ -1,0 +1,98 @@
+"""Gates: what a fit must hold to be published, each with its value, its bound and for whom."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from riskadj.training.spec import Spec
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One test of a fit.
+
+    Attributes
+    ----------
+    name
+        What is tested.
+    whom
+        On which members or segment.
+    value, bound
+        What was found, and what is allowed, as text.
+    passed
+    """
+
+    name: str
+    whom: str
+    value: str
+    bound: str
+    passed: bool
+
+
+def check_gates(metrics: Record, spec: Spec) -> list[Gate]:
+    """Hold the metrics of a validated run against the spec's bounds."""
+    return [
+        *_optimum(metrics["fit"]["segments"], spec),
+        *_overall(metrics["periods"], spec),
+        *_deciles(metrics["periods"], spec),
+        *_groups(metrics["periods"], spec),
+    ]
+
+
+def _optimum(segments: Sequence[Record], spec: Spec) -> Iterator[Gate]:
+    """The fit is the minimum it claims to be, and obeys its constraints."""
+    fitted = [s for s in segments if "kkt_stationarity_usd" in s]
+    bound = spec.gates.kkt_usd
+    measures = {"KKT stationarity": "kkt_stationarity_usd", "constraints hold": "kkt_violation_usd"}
+    for name, key in measures.items():
+        worst = max(fitted, key=lambda s: float(s[key]), default=None)
+        if worst is not None:
+            value = float(worst[key])
+            yield Gate(name, f"segment {worst['segment']}", f"${value:.6f}", f"<= ${bound:.2f}",
+                       value <= bound)  # fmt: skip
+    least = min(fitted, key=lambda s: float(s["least_coefficient_usd"]), default=None)
+    if least is not None:
+        value = float(least["least_coefficient_usd"])
+        yield Gate("least coefficient", f"segment {least['segment']}", f"${value:.2f}",
+                   f">= -${bound:.2f}", value >= -bound)  # fmt: skip
+
+
+def _overall(periods: Mapping[str, Record], spec: Spec) -> Iterator[Gate]:
+    bounds = {
+        "train": spec.gates.predictive_ratio_train,
+        "out_of_time": spec.gates.predictive_ratio_out_of_time,
+    }
+    for name, bound in bounds.items():
+        if name in periods:
+            ratio = float(periods[name]["models"]["linear"]["capped"]["predictive_ratio"])
+            yield _near_one("predictive ratio", f"all, {name}", ratio, bound)
+
+
+def _deciles(periods: Mapping[str, Record], spec: Spec) -> Iterator[Gate]:
+    for name, period in periods.items():
+        if "groups" in period:
+            yield _worst(f"predicted decile, {name}", period["groups"]["predicted decile"]["rows"],
+                         spec.gates.decile_ratio, "predictive ratio, decile")  # fmt: skip
+
+
+def _groups(periods: Mapping[str, Record], spec: Spec) -> Iterator[Gate]:
+    """Hold named groups and report columns to the bound, if the spec has one."""
+    if spec.gates.group_ratio is None:
+        return
+    for name, period in periods.items():
+        for grouping in ("named groups", *spec.columns):
+            if rows := period.get("groups", {}).get(grouping, {}).get("rows"):
+                yield _worst(f"{grouping}, {name}", rows, spec.gates.group_ratio,
+                             "predictive ratio, group")  # fmt: skip
+
+
+def _worst(whom: str, rows: Sequence[Record], bound: float, name: str) -> Gate:
+    worst = max(rows, key=lambda r: abs(float(r["predictive_ratio"]) - 1))
+    return _near_one(name, f"{whom} {worst['group']}", float(worst["predictive_ratio"]), bound)
+
+
+def _near_one(name: str, whom: str, ratio: float, bound: float) -> Gate:
+    value, limits = f"{ratio:.4f}", f"{1 - bound:.3f} to {1 + bound:.3f}"
+    return Gate(name, whom, value, limits, abs(ratio - 1) <= bound)

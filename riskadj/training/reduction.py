@@ -1,0 +1,285 @@
+"""Which terms are fitted: small ones merged or dropped, equal ones joined, empty ones left out.
+
+Everything here is decided from counts of members before any coefficient is known, by name, and
+said in a line. What is left is a smaller regression in which every term has enough members.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskadj.errors import OptionError
+from riskadj.model import AGE_LIMIT, Cell, RiskModel
+from riskadj.training.spec import Fit
+from riskadj.training.statistics import SegmentStatistics
+
+DEPENDENT = 1e-7
+"""A term whose variation is this share explained by earlier terms is a combination of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """How a segment's variables become the terms of a regression.
+
+    Attributes
+    ----------
+    variables
+        The segment's variables.
+    term_of : int, shape (n_variables,)
+        The term of each variable; -1 for one that is left out or fixed.
+    terms
+        The variables that share each term, the first one naming it.
+    status
+        For each variable: ``fitted``, ``merged``, ``equal``, ``dropped``, ``published`` or
+        ``fixed``.
+    fixed_usd : float, shape (n_variables,)
+        Coefficients that are given, by the spec or the base model; 0 elsewhere.
+    lines
+        What was done and why, for people.
+    """
+
+    variables: tuple[str, ...]
+    term_of: NDArray[np.int64]
+    terms: tuple[tuple[str, ...], ...]
+    status: tuple[str, ...]
+    fixed_usd: NDArray[np.float64]
+    lines: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A term's name: the first of its variables."""
+        return tuple(group[0] for group in self.terms)
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """The 0/1 map from terms to variables, shape (n_variables, n_terms)."""
+        made = np.zeros((len(self.variables), len(self.terms)))
+        there = self.term_of >= 0
+        made[np.flatnonzero(there), self.term_of[there]] = 1.0
+        return made
+
+    def spread(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return a value for every variable from one for every term; 0 for those left out."""
+        return self.matrix @ coefficients
+
+
+class _Groups:
+    """Variables joined step by step; a group is known by its first variable."""
+
+    def __init__(self, statistics: SegmentStatistics) -> None:
+        self.statistics = statistics
+        self.place = {name: i for i, name in enumerate(statistics.names)}
+        self.members: dict[str, tuple[str, ...]] = {name: (name,) for name in statistics.names}
+        self.gone: dict[str, str] = {}
+        self.joined: dict[str, str] = {}
+        self.kept: set[str] = set()
+
+    def first(self, name: str) -> str:
+        """Return the first variable of the group that ``name`` is in."""
+        return next(k for k, group in self.members.items() if name in group)
+
+    def count(self, name: str) -> int:
+        """Return how many members have any of a group's variables; overlaps count twice."""
+        places = [self.place[n] for n in self.members[name]]
+        return int(self.statistics.term_members[places].sum())
+
+    def join(self, a: str, b: str, why: str) -> None:
+        """Make one group of two."""
+        a, b = sorted((self.first(a), self.first(b)), key=self.place.__getitem__)
+        if a != b:
+            group = sorted((*self.members[a], *self.members.pop(b)), key=self.place.__getitem__)
+            self.members[a] = tuple(group)
+            self.joined |= dict.fromkeys(group, why)
+
+    def drop(self, name: str, why: str, keep: bool = False) -> None:
+        """Leave a whole group out; ``keep`` its published coefficients."""
+        group = self.members.pop(self.first(name))
+        self.gone |= dict.fromkeys(group, why)
+        self.kept |= set(group) if keep else set()
+
+
+def reduce_terms(
+    statistics: SegmentStatistics, model: RiskModel, fit: Fit, published: NDArray[np.float64]
+) -> Reduction:
+    """Decide which terms of a segment are fitted.
+
+    Parameters
+    ----------
+    statistics
+        Of the segment, over all of its variables.
+    model
+        Whose hierarchy and cells say what is related to what.
+    published : float, shape (n_variables,)
+        The base model's coefficients in this population's cents a year, for small terms that keep
+        them.
+
+    Raises
+    ------
+    OptionError
+        The spec names a variable that the model does not have.
+    """
+    _check_names(model, fit)
+    groups = _Groups(statistics)
+    for name, why in {**dict.fromkeys(fit.fixed_usd, "fixed"),
+                      **dict.fromkeys(fit.drop, "the spec drops it")}.items():  # fmt: skip
+        if name in groups.place:
+            groups.drop(name, why)
+    partition = _partition(model, groups)
+    for name in [n for n in groups.members if groups.count(n) == 0 and n not in partition]:
+        groups.drop(name, "no member has it", keep=fit.small_terms == "published")
+    _join_equal(groups, fit)
+    _settle_small(groups, model, fit)
+    _drop_dependent(groups)
+    return _made(groups, fit, np.rint(published) / 100)
+
+
+def _check_names(model: RiskModel, fit: Fit) -> None:
+    known = set(model.labels)
+    named = {*fit.drop, *fit.fixed_usd, *(n for group in fit.equal for n in group)}
+    if odd := sorted(named - known):
+        raise OptionError(f"fit: no variable {', '.join(odd)} in {model.key}")
+
+
+def _join_equal(groups: _Groups, fit: Fit) -> None:
+    for equal in fit.equal:
+        there = [n for n in equal if n in groups.place and n not in groups.gone]
+        for name in there[1:]:
+            groups.join(there[0], name, "equal")
+
+
+def _settle_small(groups: _Groups, model: RiskModel, fit: Fit) -> None:
+    """Merge or drop every group with fewer members than the spec allows, smallest first."""
+    partition = _partition(model, groups)
+    while small := sorted(
+        (n for n in groups.members if groups.count(n) < max(1, fit.small_members)),
+        key=lambda n: (groups.count(n), groups.place[n]),
+    ):
+        name, n = small[0], groups.count(small[0])
+        mate = _relative(groups, model, partition, name, fit)
+        if mate is None:
+            groups.drop(name, f"{n} members", keep=fit.small_terms == "published")
+        else:
+            groups.join(name, mate, f"{n} members: merged with {mate}")
+
+
+def _partition(model: RiskModel, groups: _Groups) -> dict[str, Cell]:
+    """Return the age-sex cells: every member has exactly one, so none may be dropped."""
+    return {
+        c.variable: c
+        for c in model.cells
+        if c.variable in groups.place and c.sex and (c.age_min, c.age_max) != (0, AGE_LIMIT)
+    }
+
+
+def _relative(
+    groups: _Groups, model: RiskModel, partition: dict[str, Cell], name: str, fit: Fit
+) -> str | None:
+    """Return the group nearest to ``name``, or None if nothing is related to it."""
+    if name in partition:
+        others = [n for n in groups.members if n in partition and n != name]
+        distance = {n: _apart(partition[name], partition[n], groups.place[n]) for n in others}
+        return min(others, key=distance.__getitem__, default=None)
+    if fit.small_terms != "merge":
+        return None
+    related = [n for n in _kin(model, groups.members[name]) if n not in groups.gone
+               and n in groups.place and groups.first(n) != name]  # fmt: skip
+    size = {n: (groups.count(groups.first(n)), -groups.place[n]) for n in related}
+    return max(related, key=size.__getitem__, default=None)
+
+
+def _apart(a: Cell, b: Cell, place: int) -> tuple[float, int]:
+    """Measure how unlike two age-sex cells are: ten years weigh as much as another status."""
+    years = abs((a.age_min + a.age_max) - (b.age_min + b.age_max)) / 20
+    return years + (a.when != b.when) + 5 * (a.sex != b.sex), place
+
+
+def _kin(model: RiskModel, names: Sequence[str]) -> Iterator[str]:
+    """Yield what stands next to some variables: hierarchy partners, neighbouring counts."""
+    for parent, child in model.hierarchy:
+        if parent in names:
+            yield child
+        if child in names:
+            yield parent
+    counts = [c.name for c in model.counts]
+    for i, count in enumerate(counts):
+        if count in names:
+            yield from counts[max(0, i - 1) : i] + counts[i + 1 : i + 2]
+
+
+def _drop_dependent(groups: _Groups) -> None:
+    """Drop a term that earlier ones determine, naming them (Cholesky in table order)."""
+    names = list(groups.members)
+    gram = _grouped(groups, names)
+    scale = np.sqrt(np.diag(gram))
+    gram = gram / np.outer(scale, scale)
+    kept: list[int] = []
+    for i, name in enumerate(names):
+        if not kept:
+            kept.append(i)
+            continue
+        inner = gram[np.ix_(kept, kept)]
+        weights = np.linalg.solve(inner, gram[kept, i])
+        if gram[i, i] - gram[kept, i] @ weights > DEPENDENT:
+            kept.append(i)
+            continue
+        by = [names[k] for k, w in zip(kept, weights, strict=True) if abs(w) > 1e-6]
+        groups.drop(name, f"collinear: determined by {', '.join(by)}")
+
+
+def _grouped(groups: _Groups, names: Sequence[str]) -> NDArray[np.float64]:
+    chosen = np.zeros((len(groups.place), len(names)))
+    for j, name in enumerate(names):
+        chosen[[groups.place[n] for n in groups.members[name]], j] = 1.0
+    return chosen.T @ groups.statistics.gram @ chosen
+
+
+def _made(groups: _Groups, fit: Fit, published_usd: NDArray[np.float64]) -> Reduction:
+    variables = tuple(groups.place)
+    terms = tuple(groups.members.values())
+    number = {name: j for j, group in enumerate(terms) for name in group}
+    own = dict(zip(variables, published_usd, strict=True))
+    fixed = [fit.fixed_usd.get(n, own[n] if n in groups.kept else 0.0) for n in variables]
+    return Reduction(
+        variables, np.array([number.get(n, -1) for n in variables], dtype=np.int64), terms,
+        tuple(_status(groups, fit, n) for n in variables), np.array(fixed),
+        tuple(_lines(groups, terms)),
+    )  # fmt: skip
+
+
+def _status(groups: _Groups, fit: Fit, name: str) -> str:
+    if name in fit.fixed_usd:
+        return "fixed"
+    if name in groups.gone:
+        return "published" if name in groups.kept else "dropped"
+    if name in groups.joined:
+        return "equal" if groups.joined[name] == "equal" else "merged"
+    return "fitted"
+
+
+def _lines(groups: _Groups, terms: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    for name, why in groups.gone.items():
+        if why != "fixed":
+            did = "keeps its published factor" if name in groups.kept else "dropped"
+            yield f"{name} {did}: {why}"
+    for group in terms:
+        if any(groups.joined.get(n, "equal") != "equal" for n in group):
+            yield f"{' = '.join(group)}: one term, too few members apart"
+
+
+def reduced(statistics: SegmentStatistics, reduction: Reduction) -> SegmentStatistics:
+    """Return the statistics of the reduced regression; fixed coefficients leave the cost.
+
+    A merged term's members are counted once for each of its variables they have.
+    """
+    t = reduction.matrix
+    explained = statistics.gram @ np.rint(reduction.fixed_usd * 100)
+    whole = t.astype(np.int64)
+    return replace(
+        statistics, names=reduction.names, gram=t.T @ statistics.gram @ t,
+        members=whole.T @ statistics.members @ whole, cost=t.T @ (statistics.cost - explained),
+        term_months=t.T @ statistics.term_months, term_members=whole.T @ statistics.term_members,
+        group_months=statistics.group_months @ t,
+        explained=int(np.rint(reduction.fixed_usd * 100) @ statistics.term_months),
+    )  # fmt: skip

@@ -1,0 +1,78 @@
+"""``validate``: metrics of every model, then the gates; a failed one needs a name and a reason."""
+
+import datetime as dt
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from riskadj.errors import OptionError
+from riskadj.manifest import read_sealed, seal
+from riskadj.training.archive import load_statistics
+from riskadj.training.evaluate import evaluate, gather_periods, load_models
+from riskadj.training.gates import Gate, check_gates
+from riskadj.training.pipeline import metrics_text, rounded
+from riskadj.training.refit import year_on_year
+from riskadj.training.runs import TRAIN, Progress, Run, check_prepared, read_rows
+from riskadj.training.signoff import add_event
+from riskadj.training.stress import coding_stress
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Who lets a model pass although a gate failed, and why."""
+
+    name: str
+    reason: str
+    when: dt.date
+
+
+def validate(
+    run: Run, jobs: int, override: Override | None, progress: Progress
+) -> tuple[list[Gate], dict[str, Any]]:
+    """Measure a trained run, hold it to its gates, and record the outcome in its draft model.
+
+    Returns
+    -------
+    gates
+    metrics
+        As ``metrics.json`` holds them.
+
+    Raises
+    ------
+    OptionError
+        The run is not prepared and trained.
+    """
+    check_prepared(run)
+    book, spec = run.book(), run.spec
+    models = load_models(run, book)
+    metrics = json.loads(read_sealed(run.model)["metrics.json"])
+    if read_sealed(run.model)["spec.toml"] != run.spec_path.read_bytes():
+        raise OptionError(f"{run.spec_path} changed since it was trained: train again")
+    metrics |= rounded(evaluate(gather_periods(run, models), spec, progress))
+    if spec.out_of_time:
+        progress("fitting the later year", 0)
+        metrics["year_on_year"] = year_on_year(run, load_statistics(run.statistics), jobs)
+    progress("adding codes", 0)
+    which = "test" if spec.data.test_share else "train"
+    stress = coding_stress(read_rows(run, TRAIN, which), models, spec.seed)
+    metrics["coding_stress"] = [asdict(s) for s in stress]
+    gates = check_gates(metrics, spec)
+    metrics["gates"] = [asdict(g) for g in gates]
+    metrics = rounded(metrics)
+    (run.model / "metrics.json").write_bytes(metrics_text(metrics))
+    _record(run, gates, override)
+    seal(run.model)
+    return gates, metrics
+
+
+def _record(run: Run, gates: list[Gate], override: Override | None) -> None:
+    (run.model / "signoff.toml").unlink(missing_ok=True)
+    failed = [g for g in gates if not g.passed]
+    if not failed:
+        add_event(run.model, "validated", "gates", run.spec.dated, "all gates passed")
+    elif override is not None:
+        over = "; ".join(f"{g.name} ({g.whom}): {g.value}, allowed {g.bound}" for g in failed)
+        reason = (
+            f"{override.reason.strip()} [overridden: {over}]" if override.reason.strip() else ""
+        )
+        add_event(run.model, "validated", override.name, override.when, reason)

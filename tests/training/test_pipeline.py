@@ -1,0 +1,446 @@
+"""From tables to a published folder and back: the whole road on a small invented population."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from riskadj import load_model
+from riskadj.catalog import resolve_model
+from riskadj.cli import app
+from riskadj.errors import InputError, ModelFolderError, OptionError
+from riskadj.manifest import seal
+from riskadj.sources.synthetic import write_population
+from riskadj.training.archive import load_arrays, save_arrays
+from riskadj.training.pipeline import train
+from riskadj.training.runs import Run, open_run, prepare, read_rows
+from riskadj.training.signoff import read_events, status_of
+from tests.conftest import REPOSITORY
+
+SEED, MEMBERS = 11, 24_000
+DEMO = REPOSITORY / "models" / "trained" / "demo" / "spec.toml"
+
+
+def quiet(what: str, done: int) -> None:
+    """Show no progress."""
+
+
+@pytest.fixture(scope="session")
+def population(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("population")
+    model = resolve_model("cms-hcc-v28/2026")
+    write_population(folder, MEMBERS, SEED, "medicare", model, 2023, quiet)
+    return folder
+
+
+def small_spec(folder: Path, *changes: tuple[str, str]) -> Path:
+    """The demo's spec with few rounds, and whatever a test changes."""
+    text = DEMO.read_text(encoding="utf-8")
+    for old, new in (("rounds = 80", "rounds = 5"), ("rounds = 40", "rounds = 5"),
+                     ("bootstrap = 200", "bootstrap = 40"), *changes):  # fmt: skip
+        assert old in text, old
+        text = text.replace(old, new)
+    path = folder / "spec.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def command(monkeypatch, *arguments: object) -> int:
+    monkeypatch.setattr("sys.argv", ["riskadj", *map(str, arguments)])
+    with pytest.raises(SystemExit) as done:
+        app.main()
+    return int(done.value.code or 0)
+
+
+@pytest.fixture(scope="session")
+def trained(population: Path, tmp_path_factory) -> Run:
+    folder = tmp_path_factory.mktemp("trained")
+    run = open_run(small_spec(folder), population, folder / "run")
+    prepare(run, quarantine=False, progress=quiet)
+    train(run, 2, quiet)
+    return run
+
+
+@pytest.fixture
+def run(trained: Run, tmp_path: Path) -> Run:
+    """A trained run of one's own."""
+    shutil.copytree(trained.folder, tmp_path / "run")
+    shutil.copy(trained.spec_path, tmp_path / "spec.toml")
+    return open_run(tmp_path / "spec.toml", trained.data, tmp_path / "run")
+
+
+@pytest.fixture(scope="session")
+def published(trained: Run, tmp_path_factory) -> Path:
+    """The folder that validate and publish make of the trained run."""
+    from riskadj.report.publish import publish
+    from riskadj.training.validate import Override, validate
+
+    folder = tmp_path_factory.mktemp("published")
+    shutil.copytree(trained.folder, folder / "run")
+    run = open_run(trained.spec_path, trained.data, folder / "run")
+    override = Override("A. Tester", "a small population misses wide gates", run.spec.dated)
+    validate(run, 1, override, quiet)
+    return publish(run, folder / "model", None, None, quiet)
+
+
+def test_every_row_is_counted(trained: Run) -> None:
+    head = json.loads((trained.folder / "prepare.json").read_text("utf-8"))
+    costs = pq.read_table(trained.data / "costs.parquet")
+
+    for period, year in (("train", 2024), ("out_of_time", 2025)):
+        said = head[period]
+        rows = int((costs["year"].to_numpy() == year).sum())
+        assert said["cost_rows"] == costs.num_rows
+        assert said["prepared"] + said["costs_of_unknown_members"] == rows
+        assert said["prepared"] + said["members_without_costs"] == said["scoring"]["members_scored"]
+        assert sum(b.num_rows for b in read_rows(trained, period)) == said["prepared"]
+
+
+def test_prepared_rows_hold_no_ids_and_are_private(trained: Run) -> None:
+    names = pq.read_schema(trained.prepared("train")).names
+
+    assert "member_id" not in names
+    assert trained.prepared("train").stat().st_mode & 0o777 == 0o600
+    assert trained.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_trained_folder_scores_like_any_model(trained: Run) -> None:
+    members = trained.data / "members-2024.parquet"
+    diagnoses = pq.read_table(trained.data / "diagnoses.parquet",
+                              columns=["member_id", "diagnosis_code"])  # fmt: skip
+
+    scores = load_model(trained.model).score(members, diagnoses)
+
+    factors = scores.factors()
+    assert scores.table.num_rows == pq.read_metadata(members).num_rows
+    by_member = factors.group_by("member_id").aggregate([("coefficient", "sum")])
+    assert np.isclose(
+        np.sort(by_member["coefficient_sum"].to_numpy()).sum(),
+        scores.table["raw_score"].to_numpy().sum(), atol=1e-6,
+    )  # fmt: skip
+
+
+def test_mean_score_of_the_training_members_is_one(trained: Run) -> None:
+    metrics = json.loads((trained.model / "metrics.json").read_text("utf-8"))
+
+    assert metrics["fit"]["mean_score"] == pytest.approx(1, abs=2e-3)
+
+
+def test_training_again_gives_the_same_bytes(run: Run, trained: Run) -> None:
+    prepare(run, quarantine=False, progress=quiet)
+    train(run, 1, quiet)
+
+    for path in sorted(trained.model.iterdir()):
+        assert (run.model / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_a_changed_spec_is_not_trained(run: Run) -> None:
+    run.spec_path.write_text(run.spec_path.read_text("utf-8") + "\n# changed\n", encoding="utf-8")
+
+    with pytest.raises(OptionError, match="changed since it was prepared"):
+        train(run, 1, quiet)
+
+
+def test_a_failed_gate_exits_5_and_an_override_is_recorded(run: Run, monkeypatch, capsys) -> None:
+    text = run.spec_path.read_text("utf-8") + "\ndecile_ratio = 0.0001\n"
+    strict = text.replace("\ndecile_ratio = 0.1\n", "\n")
+    run.spec_path.write_text(strict, encoding="utf-8")
+    options = ["--data", run.data, "--run", run.folder]
+    assert command(monkeypatch, "prepare", run.spec_path, *options) == 0
+    assert command(monkeypatch, "train", run.spec_path, *options) == 0
+
+    assert command(monkeypatch, "validate", run.spec_path, *options) == 5
+    shown = capsys.readouterr().out
+    assert "FAILED" in shown
+    assert "predicted decile, test" in shown
+    assert status_of(run.model) == "draft"
+
+    who = ["--override", "A. Actuary", "--reason", "known drift", "--on", "2026-11-25"]
+    assert command(monkeypatch, "validate", run.spec_path, *options, *who) == 0
+    event = read_events(run.model)[-1]
+    assert (event.status, event.who, event.when) == ("validated", "A. Actuary", "2026-11-25")
+    assert "known drift" in event.reason
+    assert "predicted decile" in event.reason
+
+
+def test_an_override_needs_a_name_and_a_reason(run: Run, monkeypatch, capsys) -> None:
+    options = ["--data", run.data, "--run", run.folder]
+
+    assert command(monkeypatch, "validate", run.spec_path, *options, "--override", "A. A.") == 2
+    assert "needs a name and a reason" in capsys.readouterr().err
+
+
+def test_publishing_needs_validation(run: Run, tmp_path: Path) -> None:
+    from riskadj.report.publish import publish
+
+    with pytest.raises(OptionError, match="is draft, not validated"):
+        publish(run, tmp_path / "out", None, None, quiet)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_published_folder_is_whole(published: Path) -> None:
+    names = {p.name for p in published.iterdir()}
+
+    assert {"spec.toml", "fit.csv", "statistics.npz", "metrics.json", "trees.txt", "residual.txt",
+            "signoff.toml", "CARD.md", "report.html", "manifest.json"} <= names  # fmt: skip
+    assert load_model(published).model.facts.status == "trained"
+    assert status_of(published) == "validated"
+
+
+def test_final_publication_needs_every_statement(published: Path, trained: Run) -> None:
+    from riskadj.report.publish import Approval, publish
+
+    folder = published.parent / "run"
+    run = open_run(trained.spec_path, trained.data, folder)
+    blank = [n for n in ("intended_use", "credibility") if not run.spec.asop.get(n)]
+    if not blank:
+        pytest.skip("the demo's statements are complete")
+    with pytest.raises(OptionError, match="mandatory statements are blank"):
+        publish(run, published.parent / "final", Approval("A", "b", run.spec.dated), None, quiet)
+
+
+def test_verify_solves_again_to_the_cent(published: Path, monkeypatch, capsys) -> None:
+    assert command(monkeypatch, "verify", published, "--json") == 0
+
+    checks = json.loads(capsys.readouterr().out)
+    assert all(c["passed"] for c in checks)
+    assert {"exact", "folder"} <= {c["level"] for c in checks}
+
+
+@pytest.mark.parametrize("name", ["coefficients.csv", "fit.csv", "statistics.npz", "metrics.json",
+                                  "spec.toml", "signoff.toml", "trees.txt", "report.html",
+                                  "CARD.md", "code_map.csv"])  # fmt: skip
+def test_one_altered_byte_fails(published: Path, tmp_path: Path, name: str, monkeypatch) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(published, folder)
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / name).write_bytes(bytes(data))
+
+    assert command(monkeypatch, "verify", folder) in (4, 5)
+
+
+def test_an_altered_statistic_fails_even_when_sealed_again(
+    published: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(published, folder)
+    arrays = load_arrays(folder / "statistics.npz")
+    arrays["CNA.gram"] = arrays["CNA.gram"].copy()
+    arrays["CNA.gram"][0, 0] += 12_000
+    save_arrays(folder / "statistics.npz", arrays)
+    seal(folder)
+
+    assert command(monkeypatch, "verify", folder) == 5
+    shown = capsys.readouterr().out
+    assert "statistics are the published ones" in shown
+    assert shown.count("DIFFERS") >= 2
+
+
+def test_an_altered_coefficient_fails_even_when_sealed_again(
+    published: Path, tmp_path: Path, monkeypatch
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(published, folder)
+    path = folder / "coefficients.csv"
+    lines = path.read_text("utf-8").splitlines()
+    place = next(i for i, line in enumerate(lines) if line.startswith("F70_74,"))
+    cells = lines[place].split(",")
+    cells[-2] = "0.999"
+    lines[place] = ",".join(cells)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    seal(folder)
+
+    assert command(monkeypatch, "verify", folder) == 5
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "trees.joblib", "notes.txt"])
+def test_a_foreign_file_is_refused(published: Path, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(published, folder)
+    (folder / name).write_bytes(b"x")
+    seal(folder)
+
+    with pytest.raises(ModelFolderError, match="is no file of a model folder"):
+        load_model(folder)
+
+
+def test_the_holder_of_the_statistics_verifies_a_folder_without_them(
+    published: Path, tmp_path: Path, monkeypatch
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(published, folder)
+    (folder / "statistics.npz").unlink()
+    seal(folder)
+    exact = published.parent / "run" / "exact.npz"
+
+    assert command(monkeypatch, "verify", folder, "--statistics", exact) == 0
+
+
+def test_compare_two_models_on_members(published: Path, trained: Run, monkeypatch, capsys) -> None:
+    assert command(monkeypatch, "compare", "cms-hcc-v28/2026", published, "--spec",
+                   trained.spec_path, "--data", trained.data, "--run", trained.folder,
+                   "--json") == 0  # fmt: skip
+
+    said = json.loads(capsys.readouterr().out)
+    found = said["on_members"]
+    assert said["only_first"] == said["only_second"] == 0
+    assert found["r2"]["low"] <= found["r2"]["estimate"] <= found["r2"]["high"]
+
+
+def test_nothing_beats_the_oracle(published: Path) -> None:
+    periods = json.loads((published / "metrics.json").read_text("utf-8"))["periods"]
+
+    for period in ("test", "out_of_time"):
+        differences = periods[period]["differences_to_linear"]
+        best = max(d["r2"]["low"] for n, d in differences.items() if n != "oracle")
+        assert best < differences["oracle"]["r2"]["high"]
+        assert differences["oracle"]["r2"]["low"] > 0
+
+
+def test_race_and_ethnicity_never_predict(trained: Run) -> None:
+    header = (trained.model / "fit.csv").read_text("utf-8")
+    trees = (trained.model / "trees.txt").read_text("utf-8")
+
+    assert "race" not in header
+    assert "svi" not in header
+    n_features = next(x for x in trees.splitlines() if x.startswith("max_feature_idx"))
+    assert n_features == "max_feature_idx=122"  # 7 of status, 115 conditions, their number
+
+
+def test_a_shuffled_cost_explains_nothing(trained: Run, tmp_path: Path) -> None:
+    from riskadj.measures.metrics import balanced, r2
+    from riskadj.training.train import count_statistics, fit_model, rows_of
+
+    rng = np.random.default_rng(0)
+    batch = pa.Table.from_batches(read_rows(trained, "train", "train")).combine_chunks()
+    mixed = batch.take(pa.array(rng.permutation(batch.num_rows)))
+    shuffled = batch
+    for name in ("paid_cents", "months"):
+        shuffled = shuffled.set_column(shuffled.schema.get_field_index(name), name, mixed[name])
+    book = trained.book()
+    fitted = fit_model(
+        count_statistics(shuffled.to_batches(), book, 250_000, 500), book, trained.spec.fit
+    )
+
+    test = list(rows_of(read_rows(trained, "train", "test"), book, fitted.columns, 250_000))
+    predicted = np.concatenate([t.design @ fitted.cents for t in test])
+    cost = np.concatenate([t.cost / t.months for t in test])
+    weight = np.concatenate([t.months / 12 for t in test])
+    fit_here = [i for i, f in enumerate(fitted.segments) if f.solved]  # not published factors
+    mine = np.isin(np.concatenate([t.segment for t in test]), fit_here)
+    cost, weight, predicted = cost[mine], weight[mine], predicted[mine]
+    assert r2(cost, balanced(predicted, cost, weight), weight) <= 0.01
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("[target]", "[targets]"), "targets: unknown key"),
+        (("cap_usd = 250000", "cap = 250000"), "unknown key"),
+        (("cost_year = 2025", "cost_year = 2024"), "years overlap"),
+        (('method = "', 'method = "magic-'), "method"),
+        (('name = "demo"', 'name = "../demo"'), "name"),
+        (("synthetic = true", "synthetic = false"), "only synthetic data have one"),
+        (("seed = 20261125", ""), "seed: missing"),
+        (('column = "svi_decile"', 'columns = "svi_decile"'), "unknown key"),
+    ],
+)
+def test_a_wrong_spec_says_what_is_wrong(tmp_path: Path, change, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        open_run(small_spec(tmp_path, change), None, None)
+
+
+def costs_of(population: Path, folder: Path, change) -> Path:
+    """The population with other costs."""
+    for path in population.iterdir():
+        if path.name != "costs.parquet":
+            (folder / path.name).symlink_to(path)
+    table = pq.read_table(population / "costs.parquet").to_pandas()
+    pq.write_table(pa.Table.from_pandas(change(table), preserve_index=False),
+                   folder / "costs.parquet")  # fmt: skip
+    return folder
+
+
+def with_value(column: str, value: object, rows: int = 3):
+    def change(table):
+        table = table.astype({column: "object"}) if isinstance(value, str) else table
+        table = table.astype({column: "float64"}) if isinstance(value, float) else table
+        table.loc[table.index[:rows], column] = value
+        return table.astype({column: "string"}) if isinstance(value, str) else table
+
+    return change
+
+
+def twice(table):
+    import pandas as pd
+
+    return pd.concat([table, table.iloc[:2]], ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (with_value("months", 0), "3 rows: no exposure: months is 0"),
+        (with_value("months", 13), "3 rows: months is not a whole number 1-12"),
+        (with_value("months", 5.5), "3 rows: months is not a whole number 1-12"),
+        (with_value("paid_cents", -1), "3 rows: paid_cents is negative"),
+        (with_value("paid_cents", float("nan")), "3 rows: paid_cents is not a whole number"),
+        (with_value("paid_cents", "12.345"), "3 rows: paid_cents is not a whole number"),
+        (with_value("paid_cents", 6_000_000_000), "3 rows: paid_cents is over 57,266,230 dollars"),
+        (with_value("year", "soon"), "3 rows: year is not a whole number"),
+        (twice, "4 rows: member_id and year stand more than once"),
+        (lambda t: t.rename(columns={"months": "month"}), "no column 'months'"),
+        (lambda t: t[t.year != 2024], "no member of the members table has a row for 2024"),
+    ],
+)
+def test_bad_costs(population: Path, tmp_path: Path, change, message: str) -> None:
+    data = costs_of(population, tmp_path, change)
+    run = open_run(small_spec(tmp_path), data, tmp_path / "run")
+
+    with pytest.raises(InputError, match=message) as error:
+        prepare(run, quarantine=False, progress=quiet)
+    assert "M00" not in str(error.value)
+    assert not run.prepared("train").exists()
+
+
+def test_bad_costs_can_be_set_aside(population: Path, tmp_path: Path) -> None:
+    data = costs_of(population, tmp_path, with_value("paid_cents", -1))
+    run = open_run(small_spec(tmp_path), data, tmp_path / "run")
+
+    said = prepare(run, quarantine=True, progress=quiet)
+
+    assert said["train"]["costs_set_aside"] == {"paid_cents is negative": 3}
+
+
+def test_diagnoses_need_dates(population: Path, tmp_path: Path) -> None:
+    for path in population.iterdir():
+        if path.name != "diagnoses.parquet":
+            (tmp_path / path.name).symlink_to(path)
+    table = pq.read_table(population / "diagnoses.parquet").drop_columns("thru_date")
+    pq.write_table(table, tmp_path / "diagnoses.parquet")
+    run = open_run(small_spec(tmp_path), tmp_path, tmp_path / "run")
+
+    with pytest.raises(InputError, match="no column 'thru_date'"):
+        prepare(run, quarantine=False, progress=quiet)
+
+
+def test_a_report_column_must_exist(population: Path, tmp_path: Path) -> None:
+    spec = small_spec(tmp_path, ('"race_ethnicity", "svi_decile"', '"religion"'))
+    run = open_run(spec, population, tmp_path / "run")
+
+    with pytest.raises(InputError, match="no column 'religion'"):
+        prepare(run, quarantine=False, progress=quiet)
+
+
+def test_small_segments_are_refused_by_name(trained: Run, tmp_path: Path) -> None:
+    spec = small_spec(tmp_path, ('small_segments = "published"', 'small_segments = "refuse"'))
+    run = open_run(spec, trained.data, tmp_path / "run")
+    prepare(run, quarantine=False, progress=quiet)
+
+    with pytest.raises(InputError, match="segments with fewer than 200 members: SNPNE"):
+        train(run, 1, quiet)
