@@ -6,13 +6,44 @@ WHEELS := .cache/wheels
 YEAR ?= 2026
 OUT ?= demo
 
+DEMO := models/trained/demo/spec.toml
+WITH = $(if $(DATA),--data $(DATA)) $(if $(RUN),--run $(RUN))
+
 .PHONY: help demo test check format slow parity speed models wheel sizes clean
+.PHONY: prepare train validate publish verify compare retrain-demo trained
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.app ## Score 10,000 invented members; EOB=file.ndjson[.gz] [MEMBERS=file] [YEAR=2026] takes yours
 	$(BIN)/riskadj demo --out $(OUT) --payment-year $(YEAR) $(if $(EOB),--eob $(EOB)) $(if $(MEMBERS),--members $(MEMBERS))
+
+prepare: $(VENV)/.app ## Read and check a retraining's tables; SPEC=spec.toml [DATA=folder] [RUN=folder]
+	$(BIN)/riskadj prepare $(SPEC) $(WITH)
+
+train: $(VENV)/.app ## Fit a prepared run; SPEC=
+	$(BIN)/riskadj train $(SPEC) $(WITH)
+
+validate: $(VENV)/.app ## Measure a trained run and hold it to its gates; SPEC=
+	$(BIN)/riskadj validate $(SPEC) $(WITH)
+
+publish: $(VENV)/.app ## Write a validated run as a folder with card and report; SPEC= [TO=folder]
+	$(BIN)/riskadj publish $(SPEC) $(WITH) $(if $(TO),--out $(TO))
+
+verify: $(VENV)/.app ## Solve a published fit again; SPEC= or MODEL=folder
+	$(BIN)/riskadj verify $(or $(MODEL),$(SPEC)) $(if $(RUN),--run $(RUN))
+
+compare: $(VENV)/.app ## Compare two models, A= and B=, keys or folders; with SPEC= on its members too
+	$(BIN)/riskadj compare $(A) $(B) $(if $(SPEC),--spec $(SPEC) $(WITH))
+
+retrain-demo: $(VENV)/.app ## Retrain on 200,000 invented members, from tables to a verified folder
+	$(BIN)/riskadj synthesize --members 200000 --seed 20261125 --out $(OUT)/population --overwrite
+	$(MAKE) prepare train validate publish SPEC=$(DEMO) DATA=$(OUT)/population RUN=$(OUT)/retrain
+	$(MAKE) verify SPEC=$(DEMO) RUN=$(OUT)/retrain
+
+trained: ## Rebuild the committed models/trained/demo
+	$(MAKE) retrain-demo
+	$(MAKE) publish SPEC=$(DEMO) DATA=$(OUT)/population RUN=$(OUT)/retrain TO=models/trained/demo
 
 test: $(VENV)/.dev $(WHEELS)/.done ## Run the tests (under four minutes)
 	$(BIN)/pytest -n 2 -m "not slow"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from riskadj.training.gates import Gate
     from riskadj.training.runs import Run
+    from riskadj.validation.gates import Gate
 
 EXIT_GATE = 5
 
@@ -123,8 +123,8 @@ def validate(
     from riskadj.cli.console import print_json, progress
     from riskadj.errors import OptionError
     from riskadj.training.runs import open_run
-    from riskadj.training.validate import Override
-    from riskadj.training.validate import validate as run_validate
+    from riskadj.validation.validate import Override
+    from riskadj.validation.validate import validate as run_validate
 
     if (override is None) != (reason is None) or (override is not None and not override.strip()):
         raise OptionError("an override needs a name and a reason: --override NAME --reason WHY")
@@ -175,7 +175,9 @@ def _print_validation(run: "Run", gates: "list[Gate]", metrics: dict[str, object
 
 def publish(
     spec: SpecPath,
-    out: Annotated[Path, typer.Option(help="Folder to write, such as models/trained/plan.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; `published` in the run's folder if not.")
+    ] = None,
     data: Data = None,
     run: RunFolder = None,
     previous: Annotated[
@@ -198,16 +200,17 @@ def publish(
     from riskadj.cli.console import out as screen
     from riskadj.cli.console import progress
     from riskadj.errors import OptionError
-    from riskadj.report.publish import Approval
-    from riskadj.report.publish import publish as run_publish
+    from riskadj.publication.publish import Approval
+    from riskadj.publication.publish import publish as run_publish
     from riskadj.training.runs import open_run
     from riskadj.training.signoff import status_of
 
     if final and not (name and reason):
         raise OptionError("--final needs a name and a reason: --name NAME --reason WHY")
     approval = Approval(name or "", reason or "", _day(on)) if final else None
+    opened = open_run(spec, data, run)
     with progress(quiet=False) as report:
-        folder = run_publish(open_run(spec, data, run), out, approval, previous, report)
+        folder = run_publish(opened, out or opened.published, approval, previous, report)
     screen.print(f"wrote {folder} ({status_of(folder)})")
     screen.print(f"  read {folder / 'report.html'}; check it: riskadj verify {folder}")
 
@@ -223,14 +226,17 @@ def signoff(
 
     Example: `riskadj signoff models/trained/plan --status retired --name "A. A." --reason "2027"`
     """
-    from riskadj.report.publish import sign
+    from riskadj.publication.publish import sign
 
     event = sign(folder, status, name, reason, _day(on))
     typer.echo(f"{folder}: {event.status} by {event.who} on {event.when}")
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(help="A trained model's folder.")],
+    folder: Annotated[
+        Path, typer.Argument(help="A trained model's folder, or the spec of a published run.")
+    ],
+    run: RunFolder = None,
     statistics: Annotated[
         Path | None, typer.Option(help="The exact statistics, for who holds them (exact.npz).")
     ] = None,
@@ -249,9 +255,11 @@ def verify(
 
     from riskadj.cli.console import heading, print_json
     from riskadj.cli.console import out as screen
-    from riskadj.training.verify import verify as run_verify
+    from riskadj.publication.verify import verify as run_verify
+    from riskadj.training.runs import open_run
 
-    checks = run_verify(folder, statistics)
+    published = open_run(folder, None, run).published if folder.suffix == ".toml" else folder
+    checks = run_verify(published, statistics)
     if json:
         print_json([asdict(c) for c in checks])
     else:
@@ -290,8 +298,8 @@ def compare(
     from rich.table import Table
 
     from riskadj.cli.console import heading, out, print_json, progress
-    from riskadj.training.compare import compare_factors, compare_on_members, open_model
     from riskadj.training.runs import open_run
+    from riskadj.validation.compare import compare_factors, compare_on_members, open_model
 
     a, b = open_model(first), open_model(second)
     found = compare_factors(a, b)

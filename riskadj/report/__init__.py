@@ -1,1 +1,1 @@
-"""The publication pages of a trained model: figures, report and card."""
+"""Report: the card, page and figures of a trained model, and the actuary's statements."""

@@ -12,9 +12,10 @@ import numpy as np
 
 from riskadj.errors import ModelFolderError
 from riskadj.measures.stability import factor_change
+from riskadj.report.asop import Statement, asop_sheet
 from riskadj.report.numbers import Record
-from riskadj.training.asop import Statement, asop_sheet
-from riskadj.training.folder import FIT, SMALL, FitRow, read_fit
+from riskadj.training.disclosure import SMALL
+from riskadj.training.folder import FIT, FitRow, read_fit
 from riskadj.training.signoff import Event, read_events, status_of
 from riskadj.training.spec import Spec, parse_spec
 
@@ -138,9 +139,8 @@ def compare(fit: tuple[FitRow, ...], previous: Path) -> Changes:
 
 
 def _weight(row: FitRow) -> float:
-    """Return how many members have a variable: half of what is hidden, and 1 for none."""
-    hidden = row.members.startswith("<")
-    return SMALL / 2 if hidden else max(float(row.members), 1.0)
+    """Return how many members have a variable: a few where it is hidden, and 1 for none."""
+    return max(float(row.members), 1.0) if row.members.isdigit() else SMALL / 2
 
 
 def _factors(folder: Path) -> dict[tuple[str, str], float]:

@@ -15,7 +15,7 @@ from riskadj.report.words import (
     model_name,
     period_name,
 )
-from riskadj.training.folder import SMALL
+from riskadj.training.disclosure import SMALL
 
 _GROUPINGS = ("predicted decile", "predicted highest", "number of conditions", "age and sex",
               "segment", "dual status", "entitlement", "residence", "race_ethnicity", "svi_decile",
@@ -59,11 +59,11 @@ def hidden_note(hidden: Any) -> str:
     """Say how many groups are too small to show.
 
     >>> hidden_note(1)
-    '1 group under 11 members is not shown.'
+    '1 group under 11 members, or telling of one, is not shown.'
     """
     n = int(known(hidden) or 0)
     groups, are = ("group", "is") if n == 1 else ("groups", "are")
-    return f"{n} {groups} under {SMALL} members {are} not shown."
+    return f"{n} {groups} under {SMALL} members, or telling of one, {are} not shown."
 
 
 def _group_table(

@@ -84,8 +84,7 @@ def cap_of(trained: TrainedFolder) -> float:
 def _fit_row(name: str, model: Record, target: str) -> tuple[str, ...]:
     fit = at(model, target) or {}
     shown = [usd(fit.get(k)) if k == "mae_usd" else ratio(fit.get(k)) for k in _FIT_KEYS]
-    # The base model predicts relative factors, so its total is no number of dollars.
-    total = DASH if name == "base" else ratio(fit.get("predictive_ratio"))
+    total = ratio(fit.get("predictive_ratio"))
     return model_name(name), *shown, total, count(model.get("negative_predictions"))
 
 

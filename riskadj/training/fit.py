@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from riskadj.errors import InputError, OptionError
 from riskadj.model import RiskModel
 from riskadj.training.constrained import Constraints, Solution, solve
+from riskadj.training.disclosure import shown_count
 from riskadj.training.reduction import Reduction, reduce_terms, reduced
 from riskadj.training.spec import Equity, Fit
 from riskadj.training.statistics import SegmentStatistics
 
 Array = NDArray[np.float64]
+LEAST_GROUP = 200
+"""Members of a group in a segment whose mean can be constrained."""
 Errors = Callable[[Reduction, SegmentStatistics, str], tuple[Array, Array]]
 """Gives a segment's unconstrained coefficients and their robust standard errors, in cents."""
 
@@ -183,10 +186,10 @@ def with_equity(
     rows = [statistics.term_months / statistics.total_months]
     levels = [statistics.total_cost / statistics.total_months]
     for g, wish in equity:
-        if (n := int(statistics.group_members[g])) < 200:
+        if (n := int(statistics.group_members[g])) < LEAST_GROUP:
             raise InputError(
-                f"equity: segment {segment} has {n if n > 10 else 'under 11'} members of group "
-                f"{wish.group}: too few to constrain (200)"
+                f"equity: segment {segment} has {shown_count(n)} members of group {wish.group}: "
+                f"too few to constrain ({LEAST_GROUP})"
             )
         row = statistics.group_months[g] / statistics.group_total_months[g]
         mean = statistics.group_cost[g] / statistics.group_total_months[g]

@@ -13,14 +13,13 @@ from riskadj.errors import ModelFolderError
 from riskadj.importers.draft import ModelDraft, csv_text
 from riskadj.manifest import read_sealed
 from riskadj.model import RiskModel
+from riskadj.training.disclosure import hidden_parts, is_small, shown_count
 from riskadj.training.fit import SegmentFit
 from riskadj.training.spec import Spec
 from riskadj.training.train import Fitted
 from riskadj.training.uncertainty import Credibility
 
 FIT = "fit.csv"
-SMALL = 11
-"""Counts of members from 1 to 10 are not shown (CMS cell size suppression policy)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class FitRow:
     status
         ``fitted``, ``at_zero``, ``merged``, ``equal``, ``dropped``, ``fixed`` or ``published``.
     members
-        Who have it; ``<11`` for 1 to 10.
+        Who have it; ``<11`` for 1 to 10, ``*`` where a term's total would give such a count away.
     usd, se_usd, low_usd, high_usd
         Coefficient in dollars a year, robust standard error (HC0), 95 % interval of the bootstrap.
     factor, base_factor
@@ -77,7 +76,7 @@ def fit_rows(fitted: Fitted, model: RiskModel, uncertain: Sequence[Uncertainty])
     """Return every variable of every segment with its coefficient and how sure it is."""
     rows = []
     for s, (fit, sure) in enumerate(zip(fitted.segments, uncertain, strict=True)):
-        prior = _prior_weights(fit)
+        prior, members = _prior_weights(fit), _shown_members(fit, sure.members)
         for i, variable in enumerate(fit.reduction.variables):
             term = fit.reduction.term_of[i]
             z = sure.credibility
@@ -85,7 +84,7 @@ def fit_rows(fitted: Fitted, model: RiskModel, uncertain: Sequence[Uncertainty])
             rows.append(FitRow(
                 segment=fit.segment, variable=variable, label=model.labels[variable],
                 term=fit.reduction.names[term] if term >= 0 else "", status=fit.status[i],
-                members=shown_count(int(sure.members[i])),
+                members=members[i],
                 usd=usd, se_usd=se, low_usd=low, high_usd=high,
                 factor=_factor(fitted.factors.thousandths[s][i]),
                 base_factor=_factor(model.coefficients[fit.segment, variable]),
@@ -93,6 +92,16 @@ def fit_rows(fitted: Fitted, model: RiskModel, uncertain: Sequence[Uncertainty])
                 z_prior=prior[i],
             ))  # fmt: skip
     return rows
+
+
+def _shown_members(fit: SegmentFit, members: NDArray[np.int64]) -> list[str]:
+    """Return each variable's members; within a term, what its total would tell is hidden."""
+    shown = [shown_count(int(n)) for n in members]
+    for j in range(len(fit.reduction.terms)):
+        mine = np.flatnonzero(fit.reduction.term_of == j)
+        for i in mine[hidden_parts(members[mine])]:
+            shown[i] = shown[i] if is_small(members[i]) else "*"
+    return shown
 
 
 def _prior_weights(fit: SegmentFit) -> list[str]:
@@ -109,15 +118,6 @@ def _dollars(cents: int, sure: Uncertainty, i: int) -> list[str]:
 
 def _factor(thousandths: int) -> str:
     return f"{thousandths / 1000:.3f}"
-
-
-def shown_count(n: int) -> str:
-    """Return a count of members as it may be shown.
-
-    >>> shown_count(0), shown_count(3), shown_count(1200)
-    ('0', '<11', '1200')
-    """
-    return f"<{SMALL}" if 0 < n < SMALL else str(n)
 
 
 def fit_text(rows: Sequence[FitRow]) -> str:

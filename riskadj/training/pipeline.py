@@ -10,6 +10,7 @@ from riskadj.importers.draft import write_model_folder
 from riskadj.measures.intervals import bootstrap_counts
 from riskadj.training.archive import save_arrays, save_statistics, segment_arrays
 from riskadj.training.challengers import grow, tree_design
+from riskadj.training.disclosure import is_small
 from riskadj.training.fit import SegmentFit
 from riskadj.training.folder import (
     FIT,
@@ -163,6 +164,7 @@ def _outcome(
 def _said(fitted: Fitted, digest: str) -> dict[str, Any]:
     """Say what was fitted on what, and the proof that it is the minimum."""
     by_segment = [summed(fitted.statistics, s) for s in range(len(fitted.segments))]
+    pairs = list(zip(fitted.segments, by_segment, strict=True))
     return {
         "statistics_sha256": digest,
         "block_statistics_sha256": fitted.statistics.sha256,
@@ -174,13 +176,17 @@ def _said(fitted: Fitted, digest: str) -> dict[str, Any]:
         "r2_in_sample": in_sample_r2(by_segment, [f.cents.astype(float) for f in fitted.segments]),
         "segments": [
             {
-                "segment": f.segment, "members": s.total_members, "months": s.total_months,
-                "terms": len(f.reduction.terms),
-                "predicted_cents_months": int(f.cents @ s.term_months.astype(np.int64)),
-                **_proof(f),
+                "segment": f.segment, "terms": len(f.reduction.terms), **_proof(f),
+                "members": None if is_small(s.total_members) else s.total_members,
             }
-            for f, s in zip(fitted.segments, by_segment, strict=True)
+            for f, s in pairs
         ],
+        "unfitted": {
+            "months": sum(s.total_months for f, s in pairs if not f.solved),
+            "predicted_cents_months": sum(
+                int(f.cents @ s.term_months.astype(np.int64)) for f, s in pairs if not f.solved
+            ),
+        },
         "lines": list(fitted.lines),
     }  # fmt: skip
 

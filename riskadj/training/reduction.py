@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from riskadj.errors import OptionError
 from riskadj.model import AGE_LIMIT, Cell, RiskModel
+from riskadj.training.disclosure import shown_count
 from riskadj.training.spec import Fit
 from riskadj.training.statistics import SegmentStatistics
 
@@ -159,9 +160,10 @@ def _settle_small(groups: _Groups, model: RiskModel, fit: Fit) -> None:
         name, n = small[0], groups.count(small[0])
         mate = _relative(groups, model, partition, name, fit)
         if mate is None:
-            groups.drop(name, f"{n} members", keep=fit.small_terms == "published")
+            why = f"{shown_count(n)} members"
+            groups.drop(name, why, keep=fit.small_terms == "published")
         else:
-            groups.join(name, mate, f"{n} members: merged with {mate}")
+            groups.join(name, mate, "too few members")
 
 
 def _partition(model: RiskModel, groups: _Groups) -> dict[str, Cell]:

@@ -72,6 +72,11 @@ class Run:
         return self.folder / "model"
 
     @property
+    def published(self) -> Path:
+        """Where ``publish`` writes unless told otherwise."""
+        return self.folder / "published"
+
+    @property
     def statistics(self) -> Path:
         """The internal statistics, blocks included."""
         return self.folder / "statistics.npz"

@@ -205,6 +205,12 @@ class Spec(_Part):
             raise ValueError("two groups have the same name")
         if odd := sorted({e.group for e in self.equity} - set(names)):
             raise ValueError(f"equity names unknown groups: {', '.join(odd)}")
+        small = [c for c in self.challengers if c.min_members_in_leaf < self.fit.small_members]
+        if small and not self.data.synthetic:
+            raise ValueError(
+                "challengers: trees show the members of every leaf: min_members_in_leaf must be at "
+                "least fit.small_members"
+            )
         families = [c.family for c in self.challengers]
         if len(set(families)) < len(families):
             raise ValueError("two challengers of one family")

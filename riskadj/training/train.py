@@ -12,6 +12,7 @@ from riskadj.errors import InputError
 from riskadj.features.rulebook import Rulebook
 from riskadj.scoring.batches import words_of
 from riskadj.training.design import Columns, design_columns, design_matrix
+from riskadj.training.disclosure import shown_count
 from riskadj.training.factors import Factors, relative_factors
 from riskadj.training.fit import PriorSource, SegmentFit, fit_segment
 from riskadj.training.reduction import Reduction
@@ -158,7 +159,8 @@ def _prior(
 def _published(segment: str, found: SegmentStatistics, prior: PriorSource) -> SegmentFit:
     """Take a segment's coefficients from the base model."""
     n = len(found.names)
-    line = f"all of {found.total_members} members' factors are the base model's: too few to fit"
+    n_members = shown_count(found.total_members)
+    line = f"all factors are the base model's: {n_members} members are too few to fit"
     reduction = Reduction(
         found.names, np.full(n, -1, np.int64), (), ("published",) * n, np.zeros(n), (line,)
     )

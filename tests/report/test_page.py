@@ -13,10 +13,10 @@ import pytest
 
 from riskadj.errors import ModelFolderError
 from riskadj.importers.draft import toml_text
+from riskadj.report.asop import asop_sheet
 from riskadj.report.figures import figures
 from riskadj.report.numbers import DASH
 from riskadj.report.page import TrainedFolder, read_trained, render_card, render_report
-from riskadj.training.asop import asop_sheet
 from riskadj.training.folder import FitRow, fit_text
 from riskadj.training.signoff import Event, write_events
 from riskadj.training.spec import Spec, parse_spec
@@ -244,8 +244,8 @@ def test_summary_names_the_numbers_and_who_is_underpaid() -> None:
 def test_group_tables_say_what_is_hidden() -> None:
     html = render_report(trained())
 
-    assert html.count("1 group under 11 members is not shown.") == 2
-    assert html.count("0 groups under 11 members are not shown.") == 2
+    assert html.count("1 group under 11 members, or telling of one, is not shown.") == 2
+    assert html.count("0 groups under 11 members, or telling of one, are not shown.") == 2
 
 
 def test_race_evaluates_only() -> None:

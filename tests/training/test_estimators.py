@@ -9,6 +9,7 @@ from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from riskadj.errors import OptionError
+from riskadj.training.constrained import Constraints, solve
 from riskadj.training.estimators import ConstrainedRegressor
 
 
@@ -49,9 +50,9 @@ def test_pipeline_and_cross_validation(cohort) -> None:
 
 
 def test_contradicting_constraints_are_refused() -> None:
-    design = np.eye(2)
-    with pytest.raises(OptionError, match="contradict"):
-        from riskadj.training.constrained import Constraints, solve
+    both_ways = Constraints(
+        np.array([[1.0, 0], [-1, 0]]), np.ones(2), np.zeros((0, 2)), np.zeros(0)
+    )
 
-        solve(design, np.ones(2), Constraints(np.array([[1.0, 0], [-1, 0]]), np.array([1.0, 1.0]),
-                                              np.zeros((0, 2)), np.zeros(0)))  # fmt: skip
+    with pytest.raises(OptionError, match="contradict"):
+        solve(np.eye(2), np.ones(2), both_ways)

@@ -198,8 +198,7 @@ def test_small_terms_are_merged_with_a_relative_or_dropped() -> None:
 def test_small_cells_are_never_dropped() -> None:
     fit = fit_of(COHORT.take(np.arange(60)).rows(), small_members=50, small_terms="drop")
 
-    assert {s for n, s in zip(NAMES, fit.status, strict=True) if n in NAMES[:3]} <= {"merged",
-                                                                                    "fitted"}  # fmt: skip
+    assert set(fit.status[:3]) <= {"merged", "fitted"}
     assert (fit.cents[:3] > 0).all()
 
 
@@ -284,7 +283,7 @@ def test_a_group_of_three_cannot_be_constrained() -> None:
     masks = np.arange(6000) < 3
     statistics = count(COHORT.rows(groups=masks[None, :]), groups=("some",))
 
-    with pytest.raises(InputError, match="under 11 members of group some"):
+    with pytest.raises(InputError, match="<11 members of group some"):
         fit_of(statistics, [(0, Equity(group="some", close=1))])
 
 

@@ -6,9 +6,7 @@ import pytest
 from tests.training.cohorts import CELLS, draw_cohort, fit_of
 
 # One condition truly lowers cost: the constrained fit must hold it at zero.
-COHORT = draw_cohort(
-    8000, 6, np.array([2000, 3000, 4500, 9000, 3000, 6000, -1500, 20000])
-)
+COHORT = draw_cohort(8000, 6, np.array([2000, 3000, 4500, 9000, 3000, 6000, -1500, 20000]))
 X, MONTHS, PAID = COHORT.design.astype(float), COHORT.months, COHORT.paid
 W, Y = MONTHS / 12, 12 * PAID / MONTHS
 

@@ -126,8 +126,9 @@ def test_segments_do_not_mix() -> None:
 
 def test_a_batch_too_long_to_be_exact_is_refused() -> None:
     n = BATCH_ROWS + 1
-    rows = Rows(sparse.csr_array((n, len(NAMES))), np.zeros(n, np.int8), np.full(n, 12),
-                np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros((0, n), np.bool_))  # fmt: skip
+    none = np.zeros(n, np.int64)
+    rows = Rows(sparse.csr_array((n, len(NAMES))), none.astype(np.int8), np.full(n, 12), none, none,
+                np.zeros((0, n), np.bool_))  # fmt: skip
 
     with pytest.raises(ValueError, match="exact"):
         count(rows)

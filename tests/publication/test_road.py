@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,8 +77,8 @@ def run(trained: Run, tmp_path: Path) -> Run:
 @pytest.fixture(scope="session")
 def published(trained: Run, tmp_path_factory) -> Path:
     """The folder that validate and publish make of the trained run."""
-    from riskadj.report.publish import publish
-    from riskadj.training.validate import Override, validate
+    from riskadj.publication.publish import publish
+    from riskadj.validation.validate import Override, validate
 
     folder = tmp_path_factory.mktemp("published")
     shutil.copytree(trained.folder, folder / "run")
@@ -146,8 +147,8 @@ def test_a_changed_spec_is_not_trained(run: Run) -> None:
 
 
 def test_a_failed_gate_exits_5_and_an_override_is_recorded(run: Run, monkeypatch, capsys) -> None:
-    text = run.spec_path.read_text("utf-8") + "\ndecile_ratio = 0.0001\n"
-    strict = text.replace("\ndecile_ratio = 0.1\n", "\n")
+    text = run.spec_path.read_text("utf-8")
+    strict = text.replace("\ndecile_ratio = 0.1\n", "\ndecile_ratio = 0.0001\n")
     run.spec_path.write_text(strict, encoding="utf-8")
     options = ["--data", run.data, "--run", run.folder]
     assert command(monkeypatch, "prepare", run.spec_path, *options) == 0
@@ -175,7 +176,7 @@ def test_an_override_needs_a_name_and_a_reason(run: Run, monkeypatch, capsys) ->
 
 
 def test_publishing_needs_validation(run: Run, tmp_path: Path) -> None:
-    from riskadj.report.publish import publish
+    from riskadj.publication.publish import publish
 
     with pytest.raises(OptionError, match="is draft, not validated"):
         publish(run, tmp_path / "out", None, None, quiet)
@@ -192,15 +193,19 @@ def test_a_published_folder_is_whole(published: Path) -> None:
 
 
 def test_final_publication_needs_every_statement(published: Path, trained: Run) -> None:
-    from riskadj.report.publish import Approval, publish
+    from riskadj.publication.publish import Approval, publish
 
-    folder = published.parent / "run"
-    run = open_run(trained.spec_path, trained.data, folder)
-    blank = [n for n in ("intended_use", "credibility") if not run.spec.asop.get(n)]
-    if not blank:
-        pytest.skip("the demo's statements are complete")
-    with pytest.raises(OptionError, match="mandatory statements are blank"):
-        publish(run, published.parent / "final", Approval("A", "b", run.spec.dated), None, quiet)
+    run = open_run(trained.spec_path, trained.data, published.parent / "run")
+    answers = {k: v for k, v in run.spec.asop.items() if k != "credibility"} | {"gaming": "  "}
+    lacking = replace(run, spec=run.spec.model_copy(update={"asop": answers}))
+    approval = Approval("A. Actuary", "adopted", run.spec.dated)
+
+    with pytest.raises(OptionError, match="mandatory statements are blank: credibility, gaming"):
+        publish(lacking, published.parent / "final", approval, None, quiet)
+    publish(run, published.parent / "final", approval, published, quiet)
+
+    assert status_of(published.parent / "final") == "approved"
+    assert "APPROVED" in (published.parent / "final" / "CARD.md").read_text("utf-8")
 
 
 def test_verify_solves_again_to_the_cent(published: Path, monkeypatch, capsys) -> None:

@@ -16,12 +16,12 @@ from riskadj.features.rulebook import compile_rulebook
 from riskadj.folder import read_model
 from riskadj.manifest import changed_generated, read_sealed
 from riskadj.model import RiskModel
+from riskadj.publication.release import MEDIAN_MOVE, RATIO_MOVE
 from riskadj.training.archive import arrays_hash, load_arrays, segment_statistics
 from riskadj.training.factors import denominator_of, thousandths
 from riskadj.training.fit import Prior, constraints_of, solve_terms, whole_cents, with_equity
 from riskadj.training.folder import FIT, FitRow, read_fit
 from riskadj.training.reduction import Reduction
-from riskadj.training.release import MEDIAN_MOVE, RATIO_MOVE
 from riskadj.training.spec import Spec, parse_spec
 from riskadj.training.statistics import SegmentStatistics
 
@@ -192,18 +192,14 @@ def _factors(
     published: Published,
 ) -> Check:
     """Divide the re-solved dollars by their mean again, and compare with the model's factors."""
-    predicted = months = 0
-    for said in published.metrics["fit"]["segments"]:
-        segment = said["segment"]
-        months += int(said["months"])
-        if segment in statistics:
-            own = statistics[segment]
-            by_term = dict(zip((r.term for r in published.rows[segment]), solved[segment],
-                               strict=True))  # fmt: skip
-            cents = np.array([by_term[name] for name in own.names], dtype=np.int64)
-            predicted += int(cents @ own.term_months.astype(np.int64)) + own.explained
-        else:
-            predicted += int(said["predicted_cents_months"])
+    unfitted = published.metrics["fit"]["unfitted"]
+    months, predicted = int(unfitted["months"]), int(unfitted["predicted_cents_months"])
+    for segment, own in statistics.items():
+        months += own.total_months
+        names = (r.term for r in published.rows[segment])
+        by_term = dict(zip(names, solved[segment], strict=True))
+        cents = np.array([by_term[name] for name in own.names], dtype=np.int64)
+        predicted += int(cents @ own.term_months.astype(np.int64)) + own.explained
     denominator = denominator_of(predicted, months)
     wrong = sum(
         published.model.coefficients[segment, row.variable] != factor

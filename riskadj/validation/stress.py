@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from riskadj.features.rulebook import WORD, Rulebook
 from riskadj.training.challengers import tree_design
 from riskadj.training.design import design_matrix
-from riskadj.training.population import Models
+from riskadj.validation.population import Models
 
 MOST_MEMBERS = 20_000
 POOLS = ("prevalence", "chronic pairs", "best paying")

@@ -8,13 +8,13 @@ from typing import Any
 from riskadj.errors import OptionError
 from riskadj.manifest import read_sealed, seal
 from riskadj.training.archive import load_statistics
-from riskadj.training.evaluate import evaluate, gather_periods, load_models
-from riskadj.training.gates import Gate, check_gates
 from riskadj.training.pipeline import metrics_text, rounded
-from riskadj.training.refit import year_on_year
 from riskadj.training.runs import TRAIN, Progress, Run, check_prepared, read_rows
 from riskadj.training.signoff import add_event
-from riskadj.training.stress import coding_stress
+from riskadj.validation.evaluate import evaluate, gather_periods, load_models
+from riskadj.validation.gates import Gate, check_gates
+from riskadj.validation.stability import year_on_year
+from riskadj.validation.stress import coding_stress
 
 
 @dataclass(frozen=True, slots=True)

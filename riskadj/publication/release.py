@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskadj.model import AGE_LIMIT, RiskModel
+from riskadj.training.disclosure import SMALL, is_small
 from riskadj.training.fit import SegmentFit, solve_terms
-from riskadj.training.folder import SMALL
 from riskadj.training.reduction import Reduction
 from riskadj.training.spec import Fit
 from riskadj.training.statistics import SegmentStatistics
@@ -144,17 +144,14 @@ def suppressed_pairs(
     members, or subtraction would give them away; more are hidden, smallest first, until they do.
     """
     n = np.diag(members)
-    hidden = _few(members) | _few(n[:, None] - members) | _few(n[None, :] - members)
+    hidden = is_small(members) | is_small(n[:, None] - members) | is_small(n[None, :] - members)
+    hidden &= members > 0
     np.fill_diagonal(hidden, False)
     for part, complete in parts:
         for j in np.setdiff1d(np.arange(len(n)), part):
             left = 0 if complete else int(n[j] - members[part, j].sum())
             _hide_more(hidden, members[:, j], part, j, 0 < left < SMALL)
     return hidden
-
-
-def _few(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return (counts > 0) & (counts < SMALL)
 
 
 def _hide_more(
@@ -182,10 +179,10 @@ def _imputed(own: SegmentStatistics, hidden: NDArray[np.bool_]) -> Array:
     n = own.term_members.astype(np.float64)
     months_each = own.total_months / own.total_members
     expected = np.outer(own.term_months, own.term_months) / own.total_months
-    few = _few(own.members)
+    few = is_small(own.members)
     expected = np.where(few, TYPICAL * months_each, expected)
     lacking = np.minimum(n[:, None], n[None, :]) - own.members
-    nearly = _few(lacking.astype(np.int64)) & ~few
+    nearly = is_small(lacking.astype(np.int64)) & ~few
     most = np.minimum(own.term_months[:, None], own.term_months[None, :])
     expected = np.where(nearly, most - TYPICAL * months_each, expected)
     return np.where(hidden, np.minimum(expected, most), own.gram)

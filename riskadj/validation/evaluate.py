@@ -33,14 +33,16 @@ from riskadj.measures.payment_systems import (
 )
 from riskadj.measures.stability import population_stability
 from riskadj.training.archive import load_arrays
-from riskadj.training.folder import FIT, SMALL, read_fit
+from riskadj.training.disclosure import hidden_parts, is_small
+from riskadj.training.folder import FIT, read_fit
 from riskadj.training.pipeline import TREE_FILES
-from riskadj.training.population import Models, Population, add_baselines, gather, models_of
 from riskadj.training.runs import OUT_OF_TIME, TRAIN, Progress, Run, read_rows
 from riskadj.training.spec import Spec
 from riskadj.training.trees import TreeRegressor, load_trees
+from riskadj.validation.population import Models, Population, add_baselines, gather, models_of
 
 LEVEL = 0.95
+OVERLAPPING = ("predicted highest", "named groups", "condition")
 POOL_USD, POOL_SHARE = 1_000_000.0, 0.6
 """The HHS high-cost risk pool: 60 % above $1 million."""
 LOSS_USD = 100_000.0
@@ -165,7 +167,7 @@ def group_tables(
 ) -> Record:
     """Return predictive ratio and net compensation of every group, for the linear model.
 
-    Groups under 11 members are not shown; how many there were is.
+    Groups under 11 members, and those that would give them away, are not shown; how many is.
     """
     w = population.weight
     p = balanced(population.predicted["linear"], capped, w)
@@ -176,13 +178,15 @@ def group_tables(
         sure = group_intervals(capped, p, w, groups, population.block, counts, LEVEL)
         ratios = {n: [r.predictive_ratio for r in group_table(capped, q, w, groups)]
                   for n, q in others.items()} if name != "condition" else {}  # fmt: skip
+        n = np.array([row.n_members for row in rows], dtype=np.int64)
+        hidden = is_small(n) if name in OVERLAPPING else hidden_parts(n)
         shown = [
             asdict(row)
             | {"ratio_low": s.predictive_ratio.low, "ratio_high": s.predictive_ratio.high,
                "net_low": s.net_compensation_usd.low, "net_high": s.net_compensation_usd.high}
             | {"others": {n: v[i] for n, v in ratios.items()}}
             for i, (row, s) in enumerate(zip(rows, sure, strict=True))
-            if row.n_members >= SMALL
+            if not hidden[i]
         ]  # fmt: skip
         tables[name] = {"rows": shown, "not_shown": len(rows) - len(shown)}
     return tables

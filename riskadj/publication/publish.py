@@ -16,16 +16,16 @@ from riskadj.errors import OptionError
 from riskadj.features.rulebook import compile_rulebook
 from riskadj.folder import read_model
 from riskadj.manifest import read_sealed, seal
+from riskadj.publication.release import release
+from riskadj.publication.verify import read_published
+from riskadj.report.asop import asop_sheet, blank_fields
 from riskadj.report.page import read_trained, render_card, render_report
 from riskadj.training.archive import load_statistics, save_arrays, segment_arrays
-from riskadj.training.asop import asop_sheet, blank_fields
 from riskadj.training.folder import FIT, FitRow, read_fit
 from riskadj.training.pipeline import metrics_text, rounded
-from riskadj.training.release import release
 from riskadj.training.runs import Progress, Run
 from riskadj.training.signoff import Event, add_event, status_of
 from riskadj.training.train import Fitted, fit_model
-from riskadj.training.verify import read_published
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from riskadj.measures.metrics import balanced
 from riskadj.measures.stability import factor_change
 from riskadj.model import RiskModel
 from riskadj.training.design import design_columns
-from riskadj.training.population import Models, column_pairs, gather
 from riskadj.training.runs import TRAIN, Progress, Run, read_rows
+from riskadj.validation.population import Models, column_pairs, gather
 
 LEVEL = 0.95
 SHOWN = 15
