@@ -53,7 +53,10 @@ def reason_sql(view: View, counting: Counting) -> str | None:
     cases = []
     if view.find(THRU_DATE):
         year = f"year({day_of(view, THRU_DATE)})"
-        blank = f"trim(coalesce({view.need(THRU_DATE)}::varchar, '')) = ''"
+        column = view.need(THRU_DATE)
+        blank = f"{column} is null"
+        if view.type_of(THRU_DATE) != "DATE":
+            blank += f" or trim({column}::varchar) = ''"
         cases.append(f"when {blank} then '{OUTSIDE_DATES}: no date of service'")
         cases.append(f"when {year} is null then '{OUTSIDE_DATES}: thru_date is not a date'")
         cases.append(

@@ -101,6 +101,8 @@ def day_of(view: View, names: tuple[str, ...]) -> str:
     column = view.need(names)
     if view.type_of(names) == "TIMESTAMP WITH TIME ZONE":
         raise InputError(f"{view.name}: {names[0]} has a time zone: store it as a date without one")
+    if view.type_of(names) == "DATE":
+        return f"case when isfinite({column}) then {column} end"
     text = f"{column}::varchar"
     day = f"coalesce(try_cast({text} as date), try_strptime(trim({text}), '%Y%m%d')::date)"
     written = f"regexp_matches({text}, '^\\s*\\d{{4}}')"

@@ -91,9 +91,7 @@ def _differences(
     fitted: Fitted, others: dict[str, NDArray[np.float64]]
 ) -> dict[str, dict[str, float]]:
     """Say how far each other method's coefficients lie from the chosen one's, in dollars."""
-    months = np.concatenate(
-        [summed(fitted.statistics, s).term_months for s in range(len(fitted.segments))]
-    )
+    months = np.concatenate([s.term_months for s in summed(fitted.statistics)])
     apart = {m: np.abs(cents - fitted.cents) / 100 for m, cents in others.items()}
     return {
         m: {"largest_usd": float(d.max()), "mean_usd": float(d @ months / months.sum()),
@@ -125,8 +123,8 @@ def _uncertainty(run: Run, fitted: Fitted) -> list[Uncertainty]:
     second = second_pass(rows, fitted.statistics, fitted.cents)
     counts = bootstrap_counts(spec.blocks, max(spec.bootstrap, 1), spec.seed)
     found = []
-    for s, fit in enumerate(fitted.segments):
-        own = summed(fitted.statistics, s)
+    totals = summed(fitted.statistics)
+    for s, (fit, own) in enumerate(zip(fitted.segments, totals, strict=True)):
         drawn = bootstrap_coefficients(fitted.statistics, fit, spec.fit, counts)
         low, high = interval(drawn)
         found.append(Uncertainty(
@@ -163,7 +161,7 @@ def _outcome(
 
 def _said(fitted: Fitted, digest: str) -> dict[str, Any]:
     """Say what was fitted on what, and the proof that it is the minimum."""
-    by_segment = [summed(fitted.statistics, s) for s in range(len(fitted.segments))]
+    by_segment = summed(fitted.statistics)
     pairs = list(zip(fitted.segments, by_segment, strict=True))
     return {
         "statistics_sha256": digest,

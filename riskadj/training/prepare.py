@@ -44,7 +44,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """How members are divided by a hash of their id, the same on any machine.
+    """How members are divided by a hash of their id, the same on any machine, and ordered.
 
     Attributes
     ----------
@@ -52,10 +52,13 @@ class Split:
         How many blocks for the bootstrap.
     test_share
         Share of members set aside for testing.
+    ordered
+        Rows come in the order of the ids. Statistics do not need it; trees do.
     """
 
     blocks: int
     test_share: float
+    ordered: bool = True
 
 
 @dataclass(slots=True)
@@ -77,7 +80,7 @@ def prepared_batches(
     split: Split,
     quarantine: bool = False,
 ) -> tuple[Iterator[pa.RecordBatch], Counts]:
-    """Join a period's tables into one row a member with status and exposure, ordered by id.
+    """Join a period's tables into one row a member with status and exposure.
 
     Returns
     -------
@@ -244,5 +247,5 @@ def _query(
         "from members_coded m join costs_now c on c.member_id = m.member_id "
         f"{attributes}{truth}left join member_words w on w.member_id = m.member_id "
         "left join costs_before b on b.member_id = m.member_id "
-        "where m.why is null order by m.member_id"
+        f"where m.why is null{' order by m.member_id' if split.ordered else ''}"
     )

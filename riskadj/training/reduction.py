@@ -67,7 +67,10 @@ class Reduction:
 
 
 class _Groups:
-    """Variables joined step by step; a group is known by its first variable."""
+    """Variables joined step by step; a group is known by its first variable.
+
+    ``count`` is how many members have any of a group's variables; overlaps count twice.
+    """
 
     def __init__(self, statistics: SegmentStatistics) -> None:
         self.statistics = statistics
@@ -76,15 +79,11 @@ class _Groups:
         self.gone: dict[str, str] = {}
         self.joined: dict[str, str] = {}
         self.kept: set[str] = set()
+        self.count = dict(zip(statistics.names, statistics.term_members.tolist(), strict=True))
 
     def first(self, name: str) -> str:
         """Return the first variable of the group that ``name`` is in."""
         return next(k for k, group in self.members.items() if name in group)
-
-    def count(self, name: str) -> int:
-        """Return how many members have any of a group's variables; overlaps count twice."""
-        places = [self.place[n] for n in self.members[name]]
-        return int(self.statistics.term_members[places].sum())
 
     def join(self, a: str, b: str, why: str) -> None:
         """Make one group of two."""
@@ -92,6 +91,7 @@ class _Groups:
         if a != b:
             group = sorted((*self.members[a], *self.members.pop(b)), key=self.place.__getitem__)
             self.members[a] = tuple(group)
+            self.count[a] += self.count[b]
             self.joined |= dict.fromkeys(group, why)
 
     def drop(self, name: str, why: str, keep: bool = False) -> None:
@@ -128,7 +128,7 @@ def reduce_terms(
         if name in groups.place:
             groups.drop(name, why)
     partition = _partition(model, groups)
-    for name in [n for n in groups.members if groups.count(n) == 0 and n not in partition]:
+    for name in [n for n in groups.members if groups.count[n] == 0 and n not in partition]:
         groups.drop(name, "no member has it", keep=fit.small_terms == "published")
     _join_equal(groups, fit)
     _settle_small(groups, model, fit)
@@ -153,13 +153,12 @@ def _join_equal(groups: _Groups, fit: Fit) -> None:
 def _settle_small(groups: _Groups, model: RiskModel, fit: Fit) -> None:
     """Merge or drop every group with fewer members than the spec allows, smallest first."""
     partition = _partition(model, groups)
-    while small := sorted(
-        (n for n in groups.members if groups.count(n) < max(1, fit.small_members)),
-        key=lambda n: (groups.count(n), groups.place[n]),
-    ):
-        name, n = small[0], groups.count(small[0])
+    enough = max(1, fit.small_members)
+    while small := [n for n in groups.members if groups.count[n] < enough]:
+        name = min(small, key=lambda n: (groups.count[n], groups.place[n]))
         mate = _relative(groups, model, partition, name, fit)
         if mate is None:
+            n = groups.count[name]
             why = f"{shown_count(n)} members"
             groups.drop(name, why, keep=fit.small_terms == "published")
         else:
@@ -187,7 +186,7 @@ def _relative(
         return None
     related = [n for n in _kin(model, groups.members[name]) if n not in groups.gone
                and n in groups.place and groups.first(n) != name]  # fmt: skip
-    size = {n: (groups.count(groups.first(n)), -groups.place[n]) for n in related}
+    size = {n: (groups.count[groups.first(n)], -groups.place[n]) for n in related}
     return max(related, key=size.__getitem__, default=None)
 
 

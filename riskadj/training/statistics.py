@@ -318,26 +318,34 @@ def _unpacked(
     if packed is None:
         empty = sparse.csr_array(shape, dtype=np.int64)
         return empty, empty
-    found = packed.tocoo()
-    block, left = np.divmod(found.row.astype(np.int64), columns.n_columns)
+    packed.sort_indices()
+    left = np.arange(columns.n_columns)
     segment = np.searchsorted(columns.offsets, left, side="right") - 1
     first = columns.offsets[segment]
-    pair = starts[segment] + (left - first) * sizes[segment] + (found.col - first)
-    whole = found.data.astype(np.int64)
-    made = []
-    for values in (whole % COUNT, whole // COUNT):
-        matrix = sparse.csr_array((values, (block, pair)), shape=shape)
-        matrix.sort_indices()
-        made.append(matrix)
-    return made[0], made[1]
+    base = starts[segment] + (left - first) * sizes[segment] - first
+    pair = np.repeat(np.tile(base, blocks), np.diff(packed.indptr)) + packed.indices
+    ends = packed.indptr[:: columns.n_columns]
+    whole = packed.data.astype(np.int64)
+    return (
+        sparse.csr_array((whole % COUNT, pair, ends), shape=shape),
+        sparse.csr_array((whole // COUNT, pair, ends), shape=shape),
+    )
 
 
-def summed(statistics: Statistics, segment: int) -> SegmentStatistics:
-    """Add up a segment's blocks."""
+def summed(statistics: Statistics) -> list[SegmentStatistics]:
+    """Add up the blocks of every segment."""
+    totals = tuple(
+        np.asarray(pairs.sum(axis=0)).ravel() for pairs in (statistics.months, statistics.members)
+    )
+    return [_summed(statistics, s, *totals) for s in range(len(statistics.segments))]
+
+
+def _summed(
+    statistics: Statistics, segment: int, months: NDArray[np.int64], counts: NDArray[np.int64]
+) -> SegmentStatistics:
     p = len(statistics.names[segment])
     pairs, columns = statistics.pairs_of(segment), statistics.columns_of(segment)
-    gram = np.asarray(statistics.months[:, pairs].sum(axis=0)).reshape(p, p)
-    members = np.asarray(statistics.members[:, pairs].sum(axis=0)).reshape(p, p)
+    gram, members = months[pairs].reshape(p, p), counts[pairs].reshape(p, p)
     return SegmentStatistics(
         names=statistics.names[segment], gram=gram.astype(np.float64), members=members,
         cost=statistics.cost[:, columns].sum(axis=0).astype(np.float64),

@@ -54,7 +54,7 @@ def fit_synpuf(data: Synpuf) -> SynpufFit:
     """
     samples, block = np.unique(data.sample, return_inverse=True)
     statistics = _count(data, block, len(samples))
-    whole = summed(statistics, 0)
+    whole = summed(statistics)[0]
     cents = solve(whole.gram, whole.cost, unconstrained(len(data.terms))).coefficients
     without = np.array([_left_out(statistics, s) for s in range(len(samples))])
     predicted = (data.design * without[block]).sum(axis=1) / 100

@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from riskadj.connection import connect
 from riskadj.errors import InputError
 from riskadj.features.rulebook import Rulebook
 from riskadj.scoring.batches import words_of
@@ -15,6 +16,7 @@ from riskadj.training.design import Columns, design_columns, design_matrix
 from riskadj.training.disclosure import shown_count
 from riskadj.training.factors import Factors, relative_factors
 from riskadj.training.fit import PriorSource, SegmentFit, fit_segment
+from riskadj.training.prepare import Sources, Split, prepared_batches
 from riskadj.training.reduction import Reduction
 from riskadj.training.spec import Equity, Fit, Group
 from riskadj.training.statistics import (
@@ -100,6 +102,30 @@ def count_statistics(
     return accumulate(rows, columns, blocks, [g.name for g in groups], jobs)
 
 
+def fit_tables(
+    book: Rulebook, sources: Sources, fit: Fit, cap_usd: int, blocks: int = 500, jobs: int = 2
+) -> Fitted:
+    """Fit a model on a period's tables in memory: no files, no intervals, for what-ifs.
+
+    Parameters
+    ----------
+    sources
+        Members, diagnoses and costs, as paths or frames.
+    cap_usd
+        Ceiling on a member's annual cost; 0 for none.
+
+    Raises
+    ------
+    InputError
+        A table breaks its contract, or a segment is too small.
+    """
+    with connect() as connection:
+        split = Split(blocks, test_share=0.0, ordered=False)
+        batches, _ = prepared_batches(connection, book, sources, split)
+        statistics = count_statistics(batches, book, cap_usd, blocks, jobs=jobs)
+    return fit_model(statistics, book, fit)
+
+
 def fit_model(
     statistics: Statistics, book: Rulebook, fit: Fit, equity: Sequence[Equity] = ()
 ) -> Fitted:
@@ -110,7 +136,7 @@ def fit_model(
     InputError
         A segment has too few members and the spec does not let it take published factors.
     """
-    by_segment = [summed(statistics, s) for s in range(len(statistics.segments))]
+    by_segment = summed(statistics)
     prior = _prior(statistics, book, fit, by_segment)
     wishes = [(statistics.group_names.index(e.group), e) for e in equity]
     _refuse_small(statistics.segments, by_segment, fit)

@@ -93,4 +93,4 @@ def fit_of(rows: Rows | Statistics, equity=(), errors=None, **options) -> Segmen
     model = tiny_model()
     how = Fit(**{"method": "wls", "order": True, "small_members": 0, **options})
     prior = PriorSource(model.coefficients, 500.0, how.shrinkage_members, errors)
-    return fit_segment("all", summed(statistics, 0), model, how, equity, prior)
+    return fit_segment("all", summed(statistics)[0], model, how, equity, prior)

@@ -249,7 +249,7 @@ def test_shrinkage_between_data_and_published() -> None:
 
     np.testing.assert_allclose(weak.solved.solution.coefficients, alone, rtol=1e-6)
     np.testing.assert_allclose(strong.solved.solution.coefficients, 500_000, rtol=1e-3)
-    n = summed(statistics, 0).term_members
+    n = summed(statistics)[0].term_members
     np.testing.assert_allclose(middle.solved.prior.credibility, n / (n + 500), atol=1e-6)
 
 

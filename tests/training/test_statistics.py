@@ -48,7 +48,7 @@ def plain_sums(cohort: Cohort, cost) -> tuple:
 def test_equals_a_plain_loop() -> None:
     cost = capped_cost(COHORT.paid, COHORT.months, 25_000)
 
-    found = summed(count(COHORT.rows(cost)), 0)
+    found = summed(count(COHORT.rows(cost)))[0]
 
     gram, members, moment, squares = plain_sums(COHORT, cost)
     assert found.gram.tolist() == gram
@@ -58,7 +58,7 @@ def test_equals_a_plain_loop() -> None:
 
 
 def test_cents_of_cells_add_up_to_what_was_paid() -> None:
-    found = summed(count(COHORT.rows()), 0)
+    found = summed(count(COHORT.rows()))[0]
 
     assert int(found.cost[:3].sum()) == 12 * int(COHORT.paid.sum()) == found.total_cost
 
@@ -91,7 +91,7 @@ def test_a_year_is_two_half_years() -> None:
     whole = Cohort(COHORT.design, np.full(4000, 12), COHORT.paid * 2, COHORT.block)
     half = Cohort(COHORT.design, np.full(4000, 6), COHORT.paid, COHORT.block)
 
-    year, halves = (summed(s, 0) for s in (count(whole.rows()), count(half.rows(), half.rows())))
+    year, halves = (summed(s)[0] for s in (count(whole.rows()), count(half.rows(), half.rows())))
 
     np.testing.assert_array_equal(year.gram, halves.gram)
     np.testing.assert_array_equal(year.cost, halves.cost)
@@ -102,7 +102,7 @@ def test_large_costs_stay_exact() -> None:
     paid = np.full(COHORT.months.shape, MOST_CENTS)
     cohort = Cohort(COHORT.design, COHORT.months, paid, COHORT.block)
 
-    found = summed(count(cohort.rows()), 0)
+    found = summed(count(cohort.rows()))[0]
 
     assert found.squares == sum(Fraction((12 * MOST_CENTS) ** 2, int(m)) for m in COHORT.months)
 
@@ -115,7 +115,7 @@ def test_segments_do_not_mix() -> None:
 
     found = accumulate([rows], columns, 2, ["some"])
 
-    a, b = summed(found, 0), summed(found, 1)
+    a, b = summed(found)
     assert a.gram.tolist() == [[15, 12], [12, 12]]
     assert b.gram.tolist() == [[6]]
     assert (a.total_months, b.total_months, a.total_cost, b.total_cost) == (15, 6, 30, 12)
@@ -135,7 +135,7 @@ def test_a_batch_too_long_to_be_exact_is_refused() -> None:
 
 
 def test_r2_from_statistics_is_r2_from_residuals() -> None:
-    found = summed(count(COHORT.rows()), 0)
+    found = summed(count(COHORT.rows()))[0]
     cents = np.linalg.solve(found.gram, found.cost)
 
     y, w = 12 * COHORT.paid / COHORT.months, COHORT.months / 12
@@ -154,7 +154,7 @@ def test_saved_statistics_come_back(tmp_path) -> None:
 
 
 def test_segment_statistics_come_back() -> None:
-    own = summed(count(COHORT.rows()), 0)
+    own = summed(count(COHORT.rows()))[0]
 
     again = segment_statistics(segment_arrays({"all": own}))["all"]
 
@@ -170,7 +170,7 @@ def test_a_pickle_is_not_read(tmp_path) -> None:
 
 
 def test_one_changed_number_changes_the_hash() -> None:
-    arrays = segment_arrays({"all": summed(count(COHORT.rows()), 0)})
+    arrays = segment_arrays({"all": summed(count(COHORT.rows()))[0]})
     before = arrays_hash(arrays)
     arrays["all.gram"][2, 3] += 1
 

@@ -107,7 +107,7 @@ def test_credibility_by_hand() -> None:
     """Full credibility: (1.645/0.05)² = 1,082.41 times the squared coefficient of variation."""
     cohort = draw_cohort(3000, 4)
     rows = cohort.rows()
-    own = summed(count(rows), 0)
+    own = summed(count(rows))[0]
     _, second = measured(rows)
 
     found = credibility(own, second.squares[0])
@@ -122,7 +122,7 @@ def test_credibility_by_hand() -> None:
 
 
 def test_the_denominator_population_averages_one() -> None:
-    statistics = summed(count(draw_cohort(5000, 9).rows()), 0)
+    statistics = summed(count(draw_cohort(5000, 9).rows()))[0]
     fit = fit_of(count(draw_cohort(5000, 9).rows()))
 
     found = relative_factors([fit], [statistics])
@@ -136,7 +136,7 @@ def test_the_denominator_population_averages_one() -> None:
 def test_factors_do_not_change_with_the_scale_of_cost() -> None:
     cohort = draw_cohort(5000, 9)
     both = [
-        relative_factors([fit_of(s)], [summed(s, 0)]).thousandths[0]
+        relative_factors([fit_of(s)], [summed(s)[0]]).thousandths[0]
         for s in (count(cohort.rows()), count(cohort.rows(cost=36 * cohort.paid)))
     ]
 
