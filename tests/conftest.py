@@ -6,7 +6,7 @@ from riskadj.catalog import list_models, models_root, resolve_model
 from riskadj.scoring.person import PersonScorer
 
 REPOSITORY = Path(__file__).parents[1]
-KEYS = [entry.key for entry in list_models()]
+KEYS = [entry.key for entry in list_models() if entry.status != "trained"]
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -168,6 +168,11 @@ def _print_validation(run: "Run", gates: "list[Gate]", metrics: dict[str, object
         table.add_row(gate.name, gate.whom, gate.value, gate.bound, mark,
                       style=None if gate.passed else "red")  # fmt: skip
     out.print(table)
+    for p in cast("list[dict[str, float]]", metrics["promotions"]):
+        verdict = "may replace" if p["promoted"] else "does not replace"
+        out.print(f"{p['model']} {verdict} the linear model: R2 gain at least "
+                  f"{p['r2_gain_low']:+.4f}, worst group ${p['largest_gap_usd']:,.0f} off "
+                  f"against ${p['linear_gap_usd']:,.0f}")  # fmt: skip
     failed = sum(not g.passed for g in gates)
     heading(f"{failed} of {len(gates)} gates failed" if failed else "all gates passed")
     out.print(f"wrote {run.model}")

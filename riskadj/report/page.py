@@ -57,6 +57,8 @@ def _common(trained: TrainedFolder) -> Mapping[str, Any]:
         "gates": summary.gate_rows(trained), "how": summary.how_fitted(trained),
         "cap": usd(tables.cap_of(trained)), "lines": at(trained.metrics, "fit", "lines") or [],
         "year": at(trained.metrics, "year_on_year"), "release": at(trained.metrics, "release"),
+        "promotions": at(trained.metrics, "promotions") or [],
+        "normalization": at(trained.metrics, "normalization") or {},
         "psi": known(at(trained.metrics, "population_stability_index")),
     }  # fmt: skip
 

@@ -232,6 +232,7 @@ def _query(
         for c in columns
     )
     text = "m.member_id::varchar"
+    drawn = f"md5_number_upper({text}) % 1000000 < {round(split.test_share * 1e6)}"
     inside = "".join(f", a.{quoted(c)}" for c in columns)
     attributes = (
         f"join (select {view.member_id()} as member_id{carried} from {quoted(view.name)}) a "
@@ -242,7 +243,7 @@ def _query(
     return (
         f"select m.profile, {coded}, c.months, c.paid as paid_cents, b.paid as prior_cents, "
         f"(md5_number_lower({text}) % {split.blocks})::smallint as block, "
-        f"(md5_number_upper({text}) % 1000000 < {round(split.test_share * 1e6)}) as test{inside}"
+        f"{drawn if split.test_share else 'false'} as test{inside}"
         f"{', t.true_cents' if truth else ''} "
         "from members_coded m join costs_now c on c.member_id = m.member_id "
         f"{attributes}{truth}left join member_words w on w.member_id = m.member_id "

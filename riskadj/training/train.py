@@ -103,7 +103,13 @@ def count_statistics(
 
 
 def fit_tables(
-    book: Rulebook, sources: Sources, fit: Fit, cap_usd: int, blocks: int = 500, jobs: int = 2
+    book: Rulebook,
+    sources: Sources,
+    fit: Fit,
+    cap_usd: int,
+    blocks: int = 500,
+    jobs: int = 2,
+    memory_limit: str | None = None,
 ) -> Fitted:
     """Fit a model on a period's tables in memory: no files, no intervals, for what-ifs.
 
@@ -113,13 +119,15 @@ def fit_tables(
         Members, diagnoses and costs, as paths or frames.
     cap_usd
         Ceiling on a member's annual cost; 0 for none.
+    memory_limit
+        For the engine, such as ``"1GB"``; members beyond it spill to disk.
 
     Raises
     ------
     InputError
         A table breaks its contract, or a segment is too small.
     """
-    with connect() as connection:
+    with connect(memory_limit) as connection:
         split = Split(blocks, test_share=0.0, ordered=False)
         batches, _ = prepared_batches(connection, book, sources, split)
         statistics = count_statistics(batches, book, cap_usd, blocks, jobs=jobs)

@@ -96,3 +96,45 @@ def _worst(whom: str, rows: Sequence[Record], bound: float, name: str) -> Gate:
 def _near_one(name: str, whom: str, ratio: float, bound: float) -> Gate:
     value, limits = f"{ratio:.4f}", f"{1 - bound:.3f} to {1 + bound:.3f}"
     return Gate(name, whom, value, limits, abs(ratio - 1) <= bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """Whether a challenger may replace the linear model.
+
+    Attributes
+    ----------
+    model
+    r2_gain_low
+        Lower end of the 95 % interval of its paired gain in capped R².
+    largest_gap_usd, linear_gap_usd
+        Largest absolute net compensation of a named group or report column's group, its own and
+        the linear model's.
+    promoted
+        The gain is above 0 and no group is treated worse than the linear model's worst.
+    """
+
+    model: str
+    r2_gain_low: float
+    largest_gap_usd: float
+    linear_gap_usd: float
+    promoted: bool
+
+
+def promotions(metrics: Record, spec: Spec) -> list[Promotion]:
+    """Judge each challenger on the held-out members, or the later year without any."""
+    name = "test" if "test" in metrics["periods"] else "out_of_time"
+    period = metrics["periods"].get(name, {})
+    rows = [
+        row
+        for grouping in ("named groups", *spec.columns)
+        for row in period.get("groups", {}).get(grouping, {}).get("rows", [])
+    ]
+    found = []
+    for how in spec.challengers if rows else ():
+        low = float(period["differences_to_linear"][how.family]["r2"]["low"])
+        own = max(abs(r["others"][how.family] - 1) * r["mean_cost_usd"] for r in rows)
+        linear = max(abs(r["net_compensation_usd"]) for r in rows)
+        better = low > 0 and own <= linear
+        found.append(Promotion(how.family, low, own, linear, better))
+    return found

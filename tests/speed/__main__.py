@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from tests.speed.population import make
+from tests.speed.population import make, make_costs
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
@@ -131,6 +131,33 @@ def large_rows(best: dict[str, dict[str, float]]) -> list[Row]:
     ]
 
 
+def training_rows(n: int) -> list[Row]:
+    """Compare fitting with scoring the same tables, and its parts with peers; in turn."""
+    from tests.speed.training import measure_parts
+
+    members, dated, costs = (str(p) for p in make_costs(DATA, n))
+    best = interleaved({
+        "score": ["score", members, dated], "fit": ["fit", members, dated, costs],
+    }, REPEATS)  # fmt: skip
+    millions = f"{n // 1_000_000} M"
+    ratio = best["fit"]["wall"] / best["score"]["wall"]
+    return [
+        (f"Parquet to fitted factors / scoring the same, {millions}", ratio, "ratio", "<= 3"),
+        (f"peak memory of fitting, {millions}", best["fit"]["gigabytes"], "GB", "< 2"),
+        *measure_parts(members, dated, costs),
+        ("synthesize 1 M members, three years", timed("synthesize", "1000000")["wall"], "s",
+         "<= 60"),
+    ]  # fmt: skip
+
+
+def large_training_rows() -> list[Row]:
+    limited = timed("fit", *(str(p) for p in make_costs(DATA, 10_000_000)), "1GB")
+    return [
+        ("peak memory of fitting with --memory-limit 1GB, 10 M", limited["gigabytes"], "GB", "< 2"),
+        ("seconds of fitting with --memory-limit 1GB, 10 M", limited["wall"], "s", ""),
+    ]
+
+
 def readme_table(rows: list[tuple[str, str, str, str]], about: str) -> str:
     """Return the README's table of a run."""
     lines = [f"| {name} | {value} {unit} | {target} |" for name, value, unit, target in rows]
@@ -168,8 +195,10 @@ def main() -> None:
     rows, best = engine_rows(1_000_000, REPEATS)
     rows += peer_rows(1_000_000)
     rows += one_member_rows()
+    rows += training_rows(1_000_000)
     if "--quick" not in sys.argv:
         rows += large_rows(best)
+        rows += large_training_rows()
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     head = (dt.date.today().isoformat(), commit(), machine)
     with (HERE / "results.csv").open("a", newline="", encoding="utf-8") as file:

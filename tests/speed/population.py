@@ -6,6 +6,7 @@ which about a quarter of the rows map, as in claims.
 
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 
 from riskadj.catalog import resolve_model
 
+COST_YEAR, CAP_USD = 2026, 250_000
+HOW = {"method": "wls", "order": True, "drop": ("D1", "D2", "D3"), "small_segments": "published"}
+"""What training is measured on: costs of the model's payment year, as specs say it."""
 ROWS_A_MEMBER, MAPPED_SHARE, STEP = 6, 0.26, 10_000_000
 
 
@@ -28,6 +32,25 @@ def make(folder: Path, n_members: int, ids: str) -> tuple[Path, Path]:
         _write_diagnoses(rng, numbers, ids, diagnoses)
         (place / "done").touch()
     return members, diagnoses
+
+
+def make_costs(folder: Path, n_members: int) -> tuple[Path, Path, Path]:
+    """Return members, dated diagnoses and costs for training, made once; whole-number ids."""
+    members, diagnoses = make(folder, n_members, "int")
+    dated, costs = members.with_name("dated.parquet"), members.with_name("costs.parquet")
+    if not (members.parent / "costs-done").exists():
+        duckdb.read_parquet(str(diagnoses)).select(
+            f"*, date '{COST_YEAR - 1}-06-01' as thru_date"
+        ).write_parquet(str(dated), compression="zstd")
+        rng = np.random.default_rng(2)
+        ids = pq.read_table(members, columns=["member_id"])["member_id"]
+        pq.write_table(pa.table({
+            "member_id": ids, "year": np.full(len(ids), COST_YEAR, np.int16),
+            "months": np.where(rng.random(len(ids)) < 0.9, 12, rng.integers(1, 13, len(ids))),
+            "paid_cents": rng.lognormal(12, 1.5, len(ids)).astype(np.int64),
+        }), costs, compression="zstd")  # fmt: skip
+        (members.parent / "costs-done").touch()
+    return members, dated, costs
 
 
 def _ids(numbers: NDArray[np.int64], ids: str) -> pa.Array:

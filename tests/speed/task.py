@@ -1,5 +1,6 @@
 """One measured task in a process of its own; prints wall and CPU seconds and peak memory."""
 
+import importlib
 import json
 import resource
 import sys
@@ -33,6 +34,29 @@ def count(members: str, diagnoses: str) -> None:
     ).fetchall()
 
 
+def fit(members: str, diagnoses: str, costs: str, memory_limit: str = "") -> None:
+    from riskadj.catalog import resolve_model
+    from riskadj.features.rulebook import compile_rulebook
+    from riskadj.training.prepare import Sources
+    from riskadj.training.spec import Fit
+    from riskadj.training.train import fit_tables
+    from tests.speed.population import CAP_USD, COST_YEAR, HOW
+
+    year = COST_YEAR - 1
+    sources = Sources(members, diagnoses, costs, COST_YEAR, year)
+    fit_tables(compile_rulebook(resolve_model(MODEL)), sources, Fit(**HOW), CAP_USD,
+               memory_limit=memory_limit or None)  # fmt: skip
+
+
+def synthesize(n: str) -> None:
+    from riskadj.catalog import resolve_model
+    from riskadj.sources.synthetic import write_population
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_population(Path(folder), int(n), 1, "medicare", resolve_model(MODEL), 2023,
+                         lambda what, done: None)  # fmt: skip
+
+
 def peak_gigabytes() -> float:
     """Return this process's own peak (``ru_maxrss`` starts at its parent's)."""
     status = Path("/proc/self/status")
@@ -46,6 +70,8 @@ def warm_up() -> None:
     """Load every module that scoring loads when first used: not what is measured."""
     from riskadj.scoring.scorer import load_model
 
+    importlib.import_module("riskadj.training.train")
+    importlib.import_module("riskadj.sources.synthetic")
     members = pa.table({"member_id": [1], "age": [70], "sex": ["F"], "orec": [0]})
     load_model(MODEL).score(members, pa.table({"member_id": [1], "diagnosis_code": ["E119"]}))
 
@@ -53,7 +79,8 @@ def warm_up() -> None:
 def main() -> None:
 
     warm_up()
-    task, arguments = {"score": score, "count": count}[sys.argv[1]], sys.argv[2:]
+    tasks = {"score": score, "count": count, "fit": fit, "synthesize": synthesize}
+    task, arguments = tasks[sys.argv[1]], sys.argv[2:]
     wall, cpu = time.perf_counter(), time.process_time()
     task(*arguments)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
