@@ -154,7 +154,8 @@ class ModelFacts:
         """What every output that uses this model must say."""
         single = ("code map rests on a single source",) if self.sources < 2 else ()
         proposed = (f"model is {self.status}",) if self.status == "proposed" else ()
-        return (*proposed, *single, *(f"unverified: {what}" for what in self.unverified))
+        trained = (self.evidence,) if self.status == "trained" else ()
+        return (*proposed, *trained, *single, *(f"unverified: {what}" for what in self.unverified))
 
 
 def guard_atoms(when: str) -> list[tuple[bool, str, str, str]]:

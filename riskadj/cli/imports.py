@@ -26,6 +26,34 @@ def cms_python(
     typer.echo(f"wrote {import_package(path, out)}")
 
 
+@app.command("meps")
+def meps(
+    full_year: Annotated[Path, typer.Argument(help="Full-year consolidated file, .csv/.parquet.")],
+    year: Annotated[int, typer.Option(help="Its year, such as 2022.")],
+    out: Annotated[Path, typer.Option(help="Folder for members, costs and diagnoses (.parquet).")],
+    conditions: Annotated[Path | None, typer.Option(help="Medical conditions file.")] = None,
+) -> None:
+    """Turn MEPS files that you bring (meps.ahrq.gov) into members, costs and diagnoses.
+
+    MEPS does not tell why a person is entitled to Medicare, and its codes have three characters:
+    for CMS-HCC terms both are yours to add.
+
+    Example: `riskadj import meps h243.csv --conditions h241.csv --year 2022 --out meps`
+    """
+    import pyarrow.parquet as pq
+
+    from riskadj.cli.console import counts
+    from riskadj.cli.console import out as screen
+    from riskadj.sources.meps import read_meps
+
+    found = read_meps(full_year, conditions, year)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("members", "costs", "diagnoses"):
+        pq.write_table(getattr(found, name), out / f"{name}.parquet")
+    screen.print(counts(f"MEPS {year}", dict(found.counts)))
+    screen.print(f"wrote {out}")
+
+
 @app.command("published")
 def published(
     wheels: Annotated[Path, typer.Argument(help="Folder of the wheels that published.toml pins.")],

@@ -90,38 +90,6 @@ def payment_fit(y: Floats, paid: Revenue, w: Floats) -> PaymentFit:
     return PaymentFit(fit, 1 - mean_of(paid.marginal, w), paid.charge_usd)
 
 
-def service_power(spend: Floats, paid: Revenue, w: Floats) -> Floats:
-    """Return the power over each service line; the system is balanced when they are equal.
-
-    Parameters
-    ----------
-    spend : float, shape (n_services, n_members)
-        Annualised cost by service line, dollars a year.
-
-    Returns
-    -------
-    float, shape (n_services,)
-        1 - marginal revenue, averaged over the dollars of the line; nan without any.
-    """
-    dollars = (spend * w).sum(axis=1)
-    reinsured = (spend * (w * paid.marginal)).sum(axis=1)
-    share = np.full(len(dollars), np.nan)
-    np.divide(reinsured, dollars, out=share, where=dollars != 0)
-    return 1 - share
-
-
-def after_pool(y: Floats, *, attachment: float, share: float) -> Floats:
-    """Return the cost a plan keeps after a high-cost pool: the target to refit a model on.
-
-    Raises
-    ------
-    OptionError
-        The attachment point is below 0, or the share is not between 0 and 1.
-    """
-    _check_terms(attachment, share)
-    return np.asarray(y - share * np.maximum(y - attachment, 0.0))
-
-
 def _charged(p: Floats, w: Floats, reinsurance: Floats, marginal: Floats) -> Revenue:
     charge = mean_of(reinsurance, w)
     return Revenue(p + reinsurance - charge, marginal, charge)

@@ -1,6 +1,5 @@
 """The columns of a regression: for each segment, the variables that its model may price."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,8 +110,3 @@ def design_matrix(
     index = np.concatenate(rows), np.concatenate(cols)
     shape = (len(profile), columns.n_columns)
     return sparse.csr_array((np.ones(len(index[0])), index), shape=shape)
-
-
-def column_names(columns: Columns, segment: str) -> Sequence[str]:
-    """Return the variables of a segment, by its key."""
-    return columns.names[columns.segments.index(segment)]

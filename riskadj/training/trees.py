@@ -184,11 +184,6 @@ class TreeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             raise OptionError(f"monotone is -1, 0 or 1 for each of {self.n_features_in_} columns")
 
 
-def save_trees(model: TreeRegressor, path: Path) -> None:
-    """Write a fitted model's text, and nothing else."""
-    path.write_bytes(model._fitted_text().encode())
-
-
 def load_trees(path: Path) -> TreeRegressor:
     """Read a fitted model from its text; columns are known by their place only.
 

@@ -25,12 +25,10 @@ from riskadj.measures.metrics import (
     top_capture,
 )
 from riskadj.measures.payment_systems import (
-    after_pool,
     high_cost_pool,
     no_reinsurance,
     payment_fit,
     residual_reinsurance,
-    service_power,
 )
 from riskadj.measures.stability import (
     change_in_errors,
@@ -252,9 +250,6 @@ def test_high_cost_pool_by_hand() -> None:
     np.testing.assert_allclose(paid.revenue_usd, [500, 1_500, 3_500, 8_500], rtol=1e-14)
     assert W @ paid.revenue_usd == pytest.approx(W @ Y, rel=1e-14)
     assert payment_fit(Y, paid, W).power == exactly(1 - Fraction(6, 10) * Fraction(1, 6))
-    np.testing.assert_array_equal(
-        after_pool(Y, attachment=5_000, share=0.6), [0, 1_000, 4_000, 7_000]
-    )
 
 
 def test_residual_reinsurance_by_hand() -> None:
@@ -273,16 +268,6 @@ def test_reimbursing_every_dollar_fits_fully_and_has_no_power() -> None:
 
     assert found.power == pytest.approx(0, abs=1e-12)
     assert r2(y + 1, paid.revenue_usd + paid.charge_usd, w) == pytest.approx(1, rel=1e-12)
-
-
-def test_power_by_service_is_that_of_its_dollars() -> None:
-    paid = high_cost_pool(Y, P, W, attachment=5_000, share=0.6)
-    inpatient = np.array([0.0, 0.0, 1_000.0, 7_000.0])
-
-    found = service_power(np.vstack((inpatient, Y - inpatient, 0 * Y)), paid, W)
-
-    expected = [1 - 0.6 * 3_500 / 4_000, 1 - 0.6 * 1_500 / 4_000, np.nan]
-    np.testing.assert_allclose(found, expected, rtol=1e-14)
 
 
 def test_reinsurance_terms_are_checked() -> None:

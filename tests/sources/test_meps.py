@@ -136,3 +136,16 @@ def test_missing_files_and_columns_are_named(write, tmp_path) -> None:
 def test_nobody_left_is_refused(write) -> None:
     with pytest.raises(InputError, match="no person is left"):
         read_meps(write(["7,40,1,2,10,0,1,1"]), None, 2021)
+
+
+def test_one_command_writes_the_tables(write, tmp_path, monkeypatch, capsys) -> None:
+    from riskadj.cli import app
+
+    monkeypatch.setattr("sys.argv", ["riskadj", "import", "meps", str(write(GOOD)), "--year",
+                                     "2021", "--out", str(tmp_path / "meps")])  # fmt: skip
+    with pytest.raises(SystemExit) as done:
+        app.main()
+
+    assert done.value.code == 0
+    assert "persons kept" in capsys.readouterr().out
+    assert pq.read_table(tmp_path / "meps" / "costs.parquet").num_rows == 2
