@@ -19,7 +19,14 @@ from riskadj.model import RiskModel
 from riskadj.publication.release import MEDIAN_MOVE, RATIO_MOVE
 from riskadj.training.archive import arrays_hash, load_arrays, segment_statistics
 from riskadj.training.factors import denominator_of, thousandths
-from riskadj.training.fit import Prior, constraints_of, solve_terms, whole_cents, with_equity
+from riskadj.training.fit import (
+    Prior,
+    constraints_of,
+    possible,
+    solve_terms,
+    whole_cents,
+    with_equity,
+)
 from riskadj.training.folder import FIT, FitRow, read_fit
 from riskadj.training.reduction import Reduction
 from riskadj.training.spec import Spec, parse_spec
@@ -153,9 +160,10 @@ def resolve(
     solution = solve_terms(own, constraints, spec.fit, prior)
     if spec.equity:
         names = [g.name for g in spec.groups]
-        wishes = [(names.index(e.group), e) for e in spec.equity]
-        constraints = with_equity(constraints, solution, own, wishes, segment)
-        solution = solve_terms(own, constraints, spec.fit, prior)
+        wishes, _ = possible([(names.index(e.group), e) for e in spec.equity], own)
+        if wishes:
+            constraints = with_equity(constraints, solution, own, wishes)
+            solution = solve_terms(own, constraints, spec.fit, prior)
     return whole_cents(reduction, solution.coefficients), solution.stationarity
 
 

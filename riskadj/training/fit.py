@@ -67,6 +67,8 @@ class SegmentFit:
         Which variables are which terms.
     solved
         The regression; None where the base model's factors were taken.
+    notes
+        What could not be done, for people.
     cents : int64, shape (n_variables,)
         Coefficients in whole cents a year, for every variable.
     """
@@ -74,6 +76,7 @@ class SegmentFit:
     segment: str
     reduction: Reduction
     solved: Solved | None
+    notes: tuple[str, ...]
     cents: NDArray[np.int64]
 
     @property
@@ -105,7 +108,9 @@ def fit_segment(
     Raises
     ------
     InputError
-        Nobody is in the segment, or a constrained group is too small in it.
+        Nobody is in the segment.
+    OptionError
+        The constraints contradict each other.
     """
     if statistics.total_members == 0:
         raise InputError(f"segment {segment}: no members to fit it on")
@@ -114,11 +119,48 @@ def fit_segment(
     constraints = constraints_of(reduction, model, fit)
     shrunk = prior.for_terms(reduction, small, segment) if fit.method == "shrinkage" else None
     solution = solve_terms(small, constraints, fit, shrunk)
-    if equity:
-        constraints = with_equity(constraints, solution, small, equity, segment)
-        solution = solve_terms(small, constraints, fit, shrunk)
-    solved = Solved(small, constraints, solution, shrunk)
-    return SegmentFit(segment, reduction, solved, whole_cents(reduction, solution.coefficients))
+    wishes, notes = possible(equity, small)
+    if wishes:
+        constraints = with_equity(constraints, solution, small, wishes)
+        solution = _solve_equity(segment, small, constraints, fit, shrunk)
+    cents = whole_cents(reduction, solution.coefficients)
+    return SegmentFit(
+        segment, reduction, Solved(small, constraints, solution, shrunk), notes, cents
+    )
+
+
+def _solve_equity(
+    segment: str,
+    statistics: SegmentStatistics,
+    constraints: Constraints,
+    fit: Fit,
+    prior: Prior | None,
+) -> Solution:
+    try:
+        return solve_terms(statistics, constraints, fit, prior)
+    except OptionError as error:
+        raise OptionError(f"equity in segment {segment}: {error}; close less of the gap") from None
+
+
+def possible(
+    equity: Sequence[tuple[int, Equity]], statistics: SegmentStatistics
+) -> tuple[list[tuple[int, Equity]], tuple[str, ...]]:
+    """Return the equity constraints that a segment can carry, and why not the others.
+
+    A group needs ``LEAST_GROUP`` members in the segment, and the segment more terms than
+    constraints, the balance of the budget among them.
+    """
+    wishes: list[tuple[int, Equity]] = []
+    notes: list[str] = []
+    for g, wish in equity:
+        n = int(statistics.group_members[g])
+        if n < LEAST_GROUP:
+            notes.append(f"equity not asked for group {wish.group}: {shown_count(n)} members")
+        elif len(statistics.names) < len(wishes) + 3:
+            notes.append(f"equity not asked for group {wish.group}: too few terms")
+        else:
+            wishes.append((g, wish))
+    return wishes, tuple(notes)
 
 
 def whole_cents(reduction: Reduction, coefficients: Array) -> NDArray[np.int64]:
@@ -180,17 +222,11 @@ def with_equity(
     free: Solution,
     statistics: SegmentStatistics,
     equity: Sequence[tuple[int, Equity]],
-    segment: str,
 ) -> Constraints:
     """Add a row for each group's mean and the balance row, without which money appears."""
     rows = [statistics.term_months / statistics.total_months]
     levels = [statistics.total_cost / statistics.total_months]
     for g, wish in equity:
-        if (n := int(statistics.group_members[g])) < LEAST_GROUP:
-            raise InputError(
-                f"equity: segment {segment} has {shown_count(n)} members of group {wish.group}: "
-                f"too few to constrain ({LEAST_GROUP})"
-            )
         row = statistics.group_months[g] / statistics.group_total_months[g]
         mean = statistics.group_cost[g] / statistics.group_total_months[g]
         rows.append(row)

@@ -52,7 +52,9 @@ class Fitted:
     @property
     def lines(self) -> tuple[str, ...]:
         """What was merged, dropped or taken over, by segment and name."""
-        return tuple(f"{f.segment}: {line}" for f in self.segments for line in f.reduction.lines)
+        return tuple(
+            f"{f.segment}: {line}" for f in self.segments for line in (*f.reduction.lines, *f.notes)
+        )
 
 
 def rows_of(
@@ -155,6 +157,9 @@ def fit_model(
                 fits.append(_published(segment, found, prior))
             else:
                 fits.append(fit_segment(segment, found, book.model, fit, wishes, prior))
+    for wish in equity:
+        if all(any(wish.group in note for note in f.notes) or not f.solved for f in fits):
+            raise InputError(f"equity: group {wish.group} is too small in every segment")
     return Fitted(book, design_columns(book), statistics, tuple(fits),
                   relative_factors(fits, by_segment), prior.cents_per_thousandth)  # fmt: skip
 
@@ -199,4 +204,4 @@ def _published(segment: str, found: SegmentStatistics, prior: PriorSource) -> Se
         found.names, np.full(n, -1, np.int64), (), ("published",) * n, np.zeros(n), (line,)
     )
     cents = np.rint(prior.cents(segment, found.names)).astype(np.int64)
-    return SegmentFit(segment, reduction, None, cents)
+    return SegmentFit(segment, reduction, None, (), cents)

@@ -11,43 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from riskadj import load_model
-from riskadj.catalog import resolve_model
 from riskadj.cli import app
 from riskadj.errors import InputError, ModelFolderError, OptionError
 from riskadj.manifest import seal
-from riskadj.sources.synthetic import write_population
 from riskadj.training.archive import load_arrays, save_arrays
 from riskadj.training.pipeline import train
 from riskadj.training.runs import Run, open_run, prepare, read_rows
 from riskadj.training.signoff import read_events, status_of
-from tests.conftest import REPOSITORY
-
-SEED, MEMBERS = 11, 24_000
-DEMO = REPOSITORY / "models" / "trained" / "demo" / "spec.toml"
-
-
-def quiet(what: str, done: int) -> None:
-    """Show no progress."""
-
-
-@pytest.fixture(scope="session")
-def population(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("population")
-    model = resolve_model("cms-hcc-v28/2026")
-    write_population(folder, MEMBERS, SEED, "medicare", model, 2023, quiet)
-    return folder
-
-
-def small_spec(folder: Path, *changes: tuple[str, str]) -> Path:
-    """The demo's spec with few rounds, and whatever a test changes."""
-    text = DEMO.read_text(encoding="utf-8")
-    for old, new in (("rounds = 80", "rounds = 5"), ("rounds = 40", "rounds = 5"),
-                     ("bootstrap = 200", "bootstrap = 40"), *changes):  # fmt: skip
-        assert old in text, old
-        text = text.replace(old, new)
-    path = folder / "spec.toml"
-    path.write_text(text, encoding="utf-8")
-    return path
+from tests.publication.road import quiet, small_spec
 
 
 def command(monkeypatch, *arguments: object) -> int:

@@ -279,12 +279,14 @@ def test_group_mean_is_closed_and_budget_kept() -> None:
     assert ratio == pytest.approx(1, abs=1e-9)
 
 
-def test_a_group_of_three_cannot_be_constrained() -> None:
+def test_a_group_of_three_is_not_constrained_and_said() -> None:
     masks = np.arange(6000) < 3
     statistics = count(COHORT.rows(groups=masks[None, :]), groups=("some",))
 
-    with pytest.raises(InputError, match="<11 members of group some"):
-        fit_of(statistics, [(0, Equity(group="some", close=1))])
+    fit = fit_of(statistics, [(0, Equity(group="some", close=1))])
+
+    assert fit.notes == ("equity not asked for group some: <11 members",)
+    assert fit.cents.tolist() == fit_of(statistics).cents.tolist()
 
 
 def test_an_empty_segment_is_refused() -> None:

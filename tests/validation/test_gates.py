@@ -20,8 +20,9 @@ def spec_with(**changes) -> Spec:
 
 
 def group(name: str, ratio: float, trees: float = 1.0) -> dict:
+    net = 1000.0 * (ratio - 1)
     return {"group": name, "predictive_ratio": ratio, "mean_cost_usd": 1000.0,
-            "net_compensation_usd": 1000.0 * (ratio - 1), "others": {"lightgbm": trees}}  # fmt: skip
+            "net_compensation_usd": net, "others": {"lightgbm": trees}}  # fmt: skip
 
 
 def metrics(train=1.0, later=1.0, decile=1.0, race=1.0, trees=1.0, gain=0.01, **segment) -> dict:
@@ -36,8 +37,8 @@ def metrics(train=1.0, later=1.0, decile=1.0, race=1.0, trees=1.0, gain=0.01, **
         }
 
     first = {"models": period(train)["models"]}
-    return {"fit": {"segments": [SEGMENT | segment, {"segment": "SNPNE"}]},
-            "periods": {"train": first, "test": period(1.0), "out_of_time": period(later)}}  # fmt: skip
+    periods = {"train": first, "test": period(1.0), "out_of_time": period(later)}
+    return {"fit": {"segments": [SEGMENT | segment, {"segment": "SNPNE"}]}, "periods": periods}
 
 
 def failed(found: dict, **gates) -> list[tuple[str, str]]:
