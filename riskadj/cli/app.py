@@ -7,7 +7,23 @@ from pathlib import Path
 
 import typer
 
-from riskadj.cli import demo, explain, imports, models, retrain, score, sql, synpuf, synthesize
+from riskadj.cli import (
+    compare,
+    demo,
+    explain,
+    imports,
+    models,
+    prepare,
+    publish,
+    score,
+    signoff,
+    sql,
+    synpuf,
+    synthesize,
+    train,
+    validate,
+    verify,
+)
 from riskadj.errors import ImportFormatError, InputError, OptionError, RiskadjError
 
 EXIT_INTERNAL, EXIT_USE, EXIT_INVALID_DATA, EXIT_NOT_PUBLISHED = 1, 2, 3, 4
@@ -35,9 +51,13 @@ app.command("explain")(explain.explain)
 app.command("sql")(sql.sql)
 app.command("demo")(demo.demo)
 app.command("synthesize")(synthesize.synthesize)
-for step in (retrain.prepare, retrain.train, retrain.validate, retrain.publish, retrain.signoff,
-             retrain.verify, retrain.compare):  # fmt: skip
-    app.command(step.__name__)(step)
+app.command("prepare")(prepare.prepare)
+app.command("train")(train.train)
+app.command("validate")(validate.validate)
+app.command("publish")(publish.publish)
+app.command("signoff")(signoff.signoff)
+app.command("verify")(verify.verify)
+app.command("compare")(compare.compare)
 app.command("synpuf")(synpuf.synpuf)
 app.add_typer(models.app, name="models")
 app.add_typer(imports.app, name="import")
