@@ -7,7 +7,8 @@ YEAR ?= 2026
 OUT ?= demo
 
 DEMO := models/trained/demo/spec.toml
-WITH = $(if $(DATA),--data $(DATA)) $(if $(RUN),--run $(RUN))
+SPEC_NEEDED = $(if $(SPEC),,$(error say which retraining: SPEC=plan.toml))
+WITH = $(if $(DATA),--data "$(DATA)") $(if $(RUN),--run "$(RUN)")
 
 .PHONY: help demo test check format slow parity speed models wheel sizes clean
 .PHONY: prepare train validate publish verify compare retrain-demo trained
@@ -18,20 +19,20 @@ help: ## Show this list
 demo: $(VENV)/.app ## Score 10,000 invented members; EOB=file.ndjson[.gz] [MEMBERS=file] [YEAR=2026] takes yours
 	$(BIN)/riskadj demo --out $(OUT) --payment-year $(YEAR) $(if $(EOB),--eob $(EOB)) $(if $(MEMBERS),--members $(MEMBERS))
 
-prepare: $(VENV)/.app ## Read and check a retraining's tables; SPEC=spec.toml [DATA=folder] [RUN=folder]
-	$(BIN)/riskadj prepare $(SPEC) $(WITH)
+prepare: $(VENV)/.app ## Read and check a retraining's tables; SPEC=plan.toml [DATA=] [RUN=] [ARGS=--on-error quarantine]
+	$(SPEC_NEEDED)$(BIN)/riskadj prepare "$(SPEC)" $(WITH) $(ARGS)
 
 train: $(VENV)/.app ## Fit a prepared run; SPEC=
-	$(BIN)/riskadj train $(SPEC) $(WITH)
+	$(SPEC_NEEDED)$(BIN)/riskadj train "$(SPEC)" $(WITH) $(ARGS)
 
-validate: $(VENV)/.app ## Measure a trained run and hold it to its gates; SPEC=
-	$(BIN)/riskadj validate $(SPEC) $(WITH)
+validate: $(VENV)/.app ## Measure a trained run and hold it to its gates; SPEC= [ARGS="--override NAME --reason WHY"]
+	$(SPEC_NEEDED)$(BIN)/riskadj validate "$(SPEC)" $(WITH) $(ARGS)
 
 publish: $(VENV)/.app ## Write a validated run as a folder with card and report; SPEC= [TO=folder]
-	$(BIN)/riskadj publish $(SPEC) $(WITH) $(if $(TO),--out $(TO))
+	$(SPEC_NEEDED)$(BIN)/riskadj publish "$(SPEC)" $(WITH) $(if $(TO),--out "$(TO)") $(ARGS)
 
 verify: $(VENV)/.app ## Solve a published fit again; SPEC= or MODEL=folder
-	$(BIN)/riskadj verify $(or $(MODEL),$(SPEC)) $(if $(RUN),--run $(RUN))
+	$(if $(MODEL)$(SPEC),,$(error say what: MODEL=folder or SPEC=plan.toml))$(BIN)/riskadj verify "$(or $(MODEL),$(SPEC))" $(if $(RUN),--run "$(RUN)")
 
 compare: $(VENV)/.app ## Compare two models, A= and B=, keys or folders; with SPEC= on its members too
 	$(BIN)/riskadj compare $(A) $(B) $(if $(SPEC),--spec $(SPEC) $(WITH))
@@ -61,7 +62,7 @@ format: $(VENV)/.dev ## Format the code
 slow: $(VENV)/.dev $(WHEELS)/.done ## Run the long tests, parity with peers among them
 	$(BIN)/pytest -m slow
 
-parity: $(VENV)/.dev $(WHEELS)/.done ## Compare with four peer packages on 2,000 members a model
+parity: $(VENV)/.dev $(WHEELS)/.done ## Compare with four peer packages on 3,000 members a model
 	$(BIN)/pytest -m slow tests/parity
 
 speed: $(VENV)/.dev $(WHEELS)/.done ## Measure speed against peers and the engine; adds to tests/speed/results.csv

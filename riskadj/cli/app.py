@@ -71,6 +71,11 @@ def main() -> None:
     except RiskadjError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(_exit_code(error))
+    except OSError as error:
+        sys.stderr.write(
+            f"error: {error.strerror or 'cannot be read or written'}: {error.filename}\n"
+        )
+        sys.exit(EXIT_USE)
     except Exception as error:  # a traceback could show what is in the data
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}, line {place.lineno}"

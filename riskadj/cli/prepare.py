@@ -21,7 +21,7 @@ def prepare(
 
     Example: `riskadj prepare specs/plan.toml --data data/2024`
     """
-    from riskadj.cli.console import counts, out, print_json, progress
+    from riskadj.cli.console import counts, note, out, print_json, progress
     from riskadj.training.runs import open_run
     from riskadj.training.runs import prepare as run_prepare
 
@@ -41,7 +41,11 @@ def prepare(
             **{f"cost rows set aside: {k}": n for k, n in found["costs_set_aside"].items()},
             "cost rows of unknown members": found["costs_of_unknown_members"],
             "diagnosis rows read": scoring["diagnoses"],
-            "diagnosis rows mapped": scoring["diagnoses_mapped"],
+            "mapped to a payment condition": scoring["diagnoses_mapped"],
+            **{f"set aside: {k}": n for k, n in scoring["diagnoses_set_aside"].items()},
+            "mapped, of members not in the table": scoring["diagnoses_of_unknown_members"],
             "members prepared": found["prepared"],
         }))  # fmt: skip
+        for text in scoring["notes"]:
+            note(text)
     out.print(f"wrote {opened.folder}")

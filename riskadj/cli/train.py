@@ -13,8 +13,8 @@ def train(
     from rich.table import Table
 
     from riskadj.cli.console import note, out, print_json, progress
-    from riskadj.training.pipeline import train as run_train
     from riskadj.training.runs import open_run
+    from riskadj.training.train import train as run_train
 
     opened = open_run(spec, data, run)
     with progress(json) as report:
@@ -29,8 +29,9 @@ def train(
         table.add_row(f.segment, f"{n:,}", str(len(f.reduction.terms)),
                       str(f.status.count("at_zero")), binding)  # fmt: skip
     out.print(table)
-    kinds = ("dropped", "keeps its published factor", "one term")
-    said = {kind: sum(kind in line for line in fitted.lines) for kind in kinds}
-    note(", ".join(f"{n} {kind}" for kind, n in said.items()) + ": named in fit.csv and the report")
+    status = [s for f in fitted.segments for s in f.status]
+    kinds = ("fitted", "at_zero", "equal", "merged", "pooled", "published", "dropped", "fixed")
+    said = [f"{status.count(kind):,} {kind.replace('_', ' ')}" for kind in kinds if kind in status]
+    note(f"factors: {', '.join(said)}; each is named in fit.csv and the report")
     out.print(f"a score of 1 is ${fitted.factors.denominator_cents / 100:,.2f} a year")
     out.print(f"wrote {opened.model} (draft)")

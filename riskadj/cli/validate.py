@@ -48,7 +48,7 @@ def validate(
     from riskadj.validation.validate import Override
     from riskadj.validation.validate import validate as run_validate
 
-    if (override is None) != (reason is None) or (override is not None and not override.strip()):
+    if (override is None) != (reason is None):
         raise OptionError("an override needs a name and a reason: --override NAME --reason WHY")
     who = Override(override, reason or "", day_of(on)) if override is not None else None
     opened = open_run(spec, data, run)
@@ -75,7 +75,8 @@ def _print_validation(run: "Run", gates: "list[Gate]", metrics: dict[str, object
                       title_justify="left")  # fmt: skip
         for model, found in period["models"].items():
             raw, capped = found["uncapped"], found["capped"]
-            shown = [f"{v:.4f}" for v in (raw["r2"], capped["r2"], capped["cpm"])]
+            shown = [f"{raw['r2']:.4f}" if raw else "-"]
+            shown += [f"{v:.4f}" for v in (capped["r2"], capped["cpm"])]
             table.add_row(model, *shown, f"{capped['mae_usd']:,.0f}",
                           f"{capped['predictive_ratio']:.3f}")  # fmt: skip
         out.print(table)

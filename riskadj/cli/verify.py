@@ -1,11 +1,14 @@
 """``riskadj verify``: solve a published fit again."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from riskadj.cli.retraining import EXIT_GATE, Json, RunFolder
+
+if TYPE_CHECKING:
+    from riskadj.publication.verify import Check
 
 
 def verify(
@@ -29,12 +32,15 @@ def verify(
 
     from rich.table import Table
 
-    from riskadj.cli.console import heading, print_json
+    from riskadj.cli.console import heading, note, print_json
     from riskadj.cli.console import out as screen
+    from riskadj.errors import OptionError
     from riskadj.publication.verify import verify as run_verify
     from riskadj.training.runs import open_run
 
     published = open_run(folder, None, run).published if folder.suffix == ".toml" else folder
+    if not (published / "manifest.json").is_file():
+        raise OptionError(f"{published} is no published model: run `riskadj publish`, or name one")
     checks = run_verify(published, statistics)
     if json:
         print_json([asdict(c) for c in checks])
@@ -48,7 +54,14 @@ def verify(
         for level in ("exact", "public"):
             if level not in levels:
                 screen.print(f"{level}: no statistics for this level here; their hash is published")
-        failed = sum(not c.passed for c in checks)
-        heading(f"{failed} checks failed" if failed else "verified")
+        heading(_verdict(checks))
+        note("metrics on members and intervals cannot be solved again without the members")
     if any(not c.passed for c in checks):
         raise typer.Exit(EXIT_GATE)
+
+
+def _verdict(checks: "list[Check]") -> str:
+    if failed := sum(not c.passed for c in checks):
+        return f"{failed} of {len(checks)} checks failed"
+    solved = {c.level for c in checks} & {"exact", "public"}
+    return "verified" if solved else "the files agree; there were no statistics to solve from"

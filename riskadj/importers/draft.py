@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -100,8 +101,7 @@ def _toml_value(value: object) -> str:
     if isinstance(value, list):
         return "[" + "".join(f"\n    {_toml_value(v)}," for v in value) + ("\n]" if value else "]")
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return str(value)
 
 

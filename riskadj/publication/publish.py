@@ -1,7 +1,6 @@
 """``publish``: a validated run becomes a folder that anyone can read, score with and verify."""
 
 import datetime as dt
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -12,20 +11,21 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from riskadj.errors import OptionError
+from riskadj.errors import ModelFolderError, OptionError
 from riskadj.features.rulebook import compile_rulebook
 from riskadj.folder import read_model
 from riskadj.manifest import read_sealed, seal
 from riskadj.publication.release import release
 from riskadj.publication.verify import read_published
-from riskadj.report.asop import asop_sheet, blank_fields
-from riskadj.report.page import read_trained, render_card, render_report
+from riskadj.report.content import changes_since, read_trained
+from riskadj.report.page import render_card, render_report
 from riskadj.training.archive import load_statistics, save_arrays, segment_arrays
+from riskadj.training.asop import asop_sheet, blank_fields
 from riskadj.training.folder import FIT, FitRow, read_fit
-from riskadj.training.pipeline import metrics_text, rounded
-from riskadj.training.runs import Progress, Run
+from riskadj.training.model_fit import Fitted, fit_model
+from riskadj.training.runs import Progress, Run, check_trained
 from riskadj.training.signoff import Event, add_event, status_of
-from riskadj.training.train import Fitted, fit_model
+from riskadj.training.train import metrics_text, rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,11 @@ def publish(
     OptionError
         The run is not validated; or, for a final publication, a mandatory statement is blank.
     """
-    metrics = json.loads(read_sealed(run.model)["metrics.json"])
-    sheet = asop_sheet(run.spec.asop)
-    _refuse_unready(run, approval, blank_fields(sheet))
+    metrics = check_trained(run)
+    _refuse_unready(run, approval, blank_fields(asop_sheet(run.spec.asop)))
+    _refuse_foreign(out)
+    if previous is not None:
+        metrics["changes"] = changes_since(run.model, previous)
     progress("making statistics that may be released", 0)
     metrics["release"], arrays = public_release(run)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -70,15 +72,15 @@ def publish(
         if approval is not None:
             add_event(made, "approved", approval.name, approval.when, approval.reason)
         progress("writing the report", 0)
-        write_pages(made, previous)
+        write_pages(made)
         compile_rulebook(read_model(made, run.spec.name))
         _replace(made, out)
     return out
 
 
-def write_pages(folder: Path, previous: Path | None = None) -> None:
+def write_pages(folder: Path) -> None:
     """Write the card and the report of a trained model, and seal the folder."""
-    trained = read_trained(folder, previous)
+    trained = read_trained(folder)
     (folder / "CARD.md").write_text(render_card(trained), encoding="utf-8", newline="\n")
     (folder / "report.html").write_text(render_report(trained), encoding="utf-8", newline="\n")
     seal(folder)
@@ -94,7 +96,7 @@ def _refuse_unready(run: Run, approval: Approval | None, blank: list[str]) -> No
     if approval is not None and blank:
         raise OptionError(
             f"--final: mandatory statements are blank: {', '.join(blank)}. "
-            "Write them in the spec's [asop] table, then train and validate"
+            "Write them in the spec's [asop] table, then train and validate again"
         )
 
 
@@ -109,7 +111,8 @@ def public_release(run: Run) -> tuple[dict[str, Any], dict[str, Any] | None]:
         found = release(fitted.segments, _errors(fitted, rows), fitted.book.model, run.spec.fit)
     said = {
         "released": not found.why, "why": found.why,
-        "median_move_in_errors": found.median_move, "predictive_ratio": found.predictive_ratio,
+        "median_move_in_errors": found.median_move,
+        "largest_move_in_errors": found.largest_move, "predictive_ratio": found.predictive_ratio,
         "suppressed_pairs": found.suppressed, "pairs": found.pairs,
     }  # fmt: skip
     arrays = segment_arrays(found.segments) if found.segments else None
@@ -118,7 +121,7 @@ def public_release(run: Run) -> tuple[dict[str, Any], dict[str, Any] | None]:
 
 def _errors(fitted: Fitted, rows: list[FitRow]) -> Mapping[str, Any]:
     """Return the standard errors of each segment's terms, as ``fit.csv`` prints them."""
-    printed = {(r.segment, r.variable): float(r.se_usd) * 100 for r in rows}
+    printed = {(r.segment, r.variable): float(r.se_usd or 0) * 100 for r in rows}
     return {
         f.segment: np.array([printed[f.segment, name] for name in f.reduction.names])
         for f in fitted.segments
@@ -130,11 +133,25 @@ def _replace(made: Path, out: Path) -> None:
     if not out.exists():
         made.rename(out)
         return
-    if not (out / "manifest.json").is_file() and {p.name for p in out.iterdir()} - {"spec.toml"}:
-        raise OptionError(f"{out} is no model folder: publish elsewhere")
     old = made.with_name(f"{out.name}-old")
     out.rename(old)
     made.rename(out)
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Refuse to replace anything but a whole model folder, or one that only has its spec."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise OptionError(f"{out} is a file: --out names a folder")
+    if {p.name for p in out.iterdir()} <= {"spec.toml"}:
+        return
+    try:
+        read_sealed(out)
+    except ModelFolderError:
+        raise OptionError(
+            f"{out} is no whole model folder, and would be lost: publish elsewhere, or remove it"
+        ) from None
 
 
 def sign(folder: Path, status: str, who: str, reason: str, when: dt.date) -> Event:
@@ -149,6 +166,11 @@ def sign(folder: Path, status: str, who: str, reason: str, when: dt.date) -> Eve
     blank = blank_fields(asop_sheet(published.spec.asop))
     if status == "approved" and blank:
         raise OptionError(f"mandatory statements are blank: {', '.join(blank)}")
-    event = add_event(folder, status, who, when, reason)
-    write_pages(folder)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".sign-") as temporary:
+        made = Path(temporary) / folder.name
+        shutil.copytree(folder, made)
+        event = add_event(made, status, who, when, reason)
+        write_pages(made)
+        read_published(made)
+        _replace(made, folder)
     return event

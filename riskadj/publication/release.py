@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from riskadj.model import AGE_LIMIT, RiskModel
 from riskadj.training.disclosure import SMALL, is_small
-from riskadj.training.fit import SegmentFit, solve_terms
-from riskadj.training.reduction import Reduction
+from riskadj.training.reduction import Reduction, without_pooled
+from riskadj.training.segment_fit import Prior, SegmentFit, Solved, constraints_of, solve_terms
 from riskadj.training.spec import Fit
 from riskadj.training.statistics import SegmentStatistics
 
 Array = NDArray[np.float64]
-MEDIAN_MOVE, RATIO_MOVE = 0.1, 0.002
-"""Released only if the median coefficient moves by at most 0.1 standard errors, and the total
-predictive ratio by at most 0.002."""
+MEDIAN_MOVE, LARGEST_MOVE, RATIO_MOVE = 0.1, 3.0, 0.002
+"""Released only if the median coefficient moves by at most 0.1 standard errors and no one by more
+than 3, and the total predictive ratio by at most 0.002."""
 TYPICAL = 5.5
 """Members imputed for a count of 1 to 10."""
 
@@ -36,7 +36,7 @@ class Release:
         Public statistics by segment; empty when not released.
     why
         Blank when released.
-    median_move
+    median_move, largest_move
         Of the fitted terms, in standard errors; nan when nothing could be solved.
     predictive_ratio
         Predicted cost from the released statistics over that from the full ones.
@@ -47,6 +47,7 @@ class Release:
     segments: Mapping[str, SegmentStatistics]
     why: str
     median_move: float
+    largest_move: float
     predictive_ratio: float
     suppressed: int
     pairs: int
@@ -67,28 +68,52 @@ def release(
     for found in fits:
         if (solved := found.solved) is None:
             continue
-        public, hidden = public_statistics(found.reduction, solved.statistics, model)
+        left = _Left.of(found.reduction, solved)
+        public, hidden = public_statistics(left.reduction, left.statistics, model)
         if not positive_definite(public.gram):
             return Release({}, f"segment {found.segment}: not positive definite", *_NOTHING)
-        again = solve_terms(public, solved.constraints, fit, solved.prior).coefficients
-        error = errors[found.segment]
-        moves.append(np.abs(again - solved.solution.coefficients)[error > 0] / error[error > 0])
-        was += float(solved.solution.coefficients @ solved.statistics.term_months)
-        now += float(again @ solved.statistics.term_months)
+        constraints = constraints_of(left.reduction, model, fit)
+        again = solve_terms(public, constraints, fit, left.prior).coefficients
+        error = errors[found.segment][left.kept]
+        moves.append(np.abs(again - left.coefficients)[error > 0] / error[error > 0])
+        was += float(left.coefficients @ public.term_months)
+        now += float(again @ public.term_months)
         made[found.segment] = public
         suppressed += int(hidden.sum()) // 2
         pairs += len(hidden) * (len(hidden) - 1) // 2
-    move, ratio = float(np.median(np.concatenate(moves or [np.zeros(1)]))), now / was
+    move, ratio = np.concatenate(moves or [np.zeros(1)]), now / was
     why = _why_not(move, ratio)
-    return Release({} if why else made, why, move, ratio, suppressed, pairs)
+    median, largest = float(np.median(move)), float(move.max())
+    return Release({} if why else made, why, median, largest, ratio, suppressed, pairs)
 
 
-_NOTHING = (float("nan"), float("nan"), 0, 0)
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A segment's fit without its pooled terms, which are given."""
+
+    reduction: Reduction
+    statistics: SegmentStatistics
+    coefficients: Array
+    prior: Prior | None
+    kept: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, reduction: Reduction, solved: Solved) -> "_Left":
+        b, prior = solved.solution.coefficients, solved.prior
+        statistics, left = without_pooled(solved.statistics, reduction, b)
+        kept = np.array([reduction.names.index(n) for n in left.names], dtype=np.int64)
+        own = prior and Prior(prior.cents[kept], prior.credibility[kept])
+        return cls(left, statistics, b[kept], own, kept)
 
 
-def _why_not(move: float, ratio: float) -> str:
-    if move > MEDIAN_MOVE:
-        return f"the median coefficient would move by {move:.3f} standard errors"
+_NOTHING = (float("nan"), float("nan"), float("nan"), 0, 0)
+
+
+def _why_not(move: Array, ratio: float) -> str:
+    if (median := float(np.median(move))) > MEDIAN_MOVE:
+        return f"the median coefficient would move by {median:.3f} standard errors"
+    if (largest := float(move.max())) > LARGEST_MOVE:
+        return f"a coefficient would move by {largest:.2f} standard errors"
     if abs(ratio - 1) > RATIO_MOVE:
         return f"the total predictive ratio would be {ratio:.4f}"
     return ""

@@ -4,7 +4,7 @@ import csv
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ import numpy as np
 
 from riskadj.errors import ModelFolderError
 from riskadj.measures.stability import factor_change
-from riskadj.report.asop import Statement, asop_sheet
 from riskadj.report.numbers import Record
+from riskadj.training.asop import Statement, asop_sheet
 from riskadj.training.disclosure import SMALL
 from riskadj.training.folder import FIT, FitRow, read_fit
 from riskadj.training.signoff import Event, read_events, status_of
@@ -93,13 +93,8 @@ class TrainedFolder:
     changes: Changes | None = None
 
 
-def read_trained(folder: Path, previous: Path | None = None) -> TrainedFolder:
+def read_trained(folder: Path) -> TrainedFolder:
     """Read the folder of a trained model.
-
-    Parameters
-    ----------
-    previous
-        Folder of the version before, a trained or a published model; None compares with nothing.
 
     Raises
     ------
@@ -107,14 +102,29 @@ def read_trained(folder: Path, previous: Path | None = None) -> TrainedFolder:
         A file is missing or cannot be read.
     """
     fit = tuple(read_fit(_text(folder, FIT), str(folder)))
+    metrics = json.loads(_text(folder, "metrics.json"))
     spec = parse_spec(_text(folder, "spec.toml"), f"{folder}/spec.toml")
     return TrainedFolder(
         facts=_toml(folder, "model.toml"), spec=spec, fit=fit,
-        metrics=json.loads(_text(folder, "metrics.json")), segments=_segments(folder),
+        metrics=metrics, segments=_segments(folder),
         asop=tuple(asop_sheet(spec.asop)), events=tuple(read_events(folder)),
         status=status_of(folder),
-        changes=None if previous is None else compare(fit, previous),
+        changes=_changes(metrics.get("changes")),
     )  # fmt: skip
+
+
+def changes_since(folder: Path, previous: Path) -> dict[str, Any]:
+    """Return what changed in a trained folder against a version before, for ``metrics.json``.
+
+    ``previous`` is the folder of a trained or a published model.
+    """
+    return asdict(compare(tuple(read_fit(_text(folder, FIT), str(folder))), previous))
+
+
+def _changes(said: Record | None) -> Changes | None:
+    if not said:
+        return None
+    return Changes(**{**said, "rows": tuple(FactorMove(**row) for row in said["rows"])})
 
 
 def compare(fit: tuple[FitRow, ...], previous: Path) -> Changes:

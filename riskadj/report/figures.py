@@ -162,11 +162,11 @@ def _scatter(axes: Axes, rows: Sequence[FitRow]) -> None:
     ends = [v for p in points for v in p] or [0.1, 1.0]
     least, most = min(ends) * 0.8, max(ends) * 1.25
     axes.set(xscale="log", yscale="log", xlim=(least, most), ylim=(least, most), aspect="equal",
-             anchor="N", xlabel="Base factor", ylabel="Fitted factor")  # fmt: skip
+             anchor="C", xlabel="Base factor", ylabel="Fitted factor")  # fmt: skip
     _diagonal(axes, least, most)
     for x, y in points:
         axes.plot(x, y, "o", color=BLUE, markersize=4, alpha=0.55, markeredgewidth=0)
-    _log_ticks(axes, [0.01, 0.03, 0.1, 0.3, 1, 3, 10], lambda v: f"{v:g}")
+    _log_ticks(axes, [0.01, 0.1, 1, 10], lambda v: f"{v:g}")
 
 
 def equity(trained: TrainedFolder) -> Drawn | None:

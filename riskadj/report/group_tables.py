@@ -56,12 +56,14 @@ def _period_tables(trained: TrainedFolder, grouping: str) -> Iterator[Table]:
 
 
 def hidden_note(hidden: Any) -> str:
-    """Say how many groups are too small to show.
+    """Say how many groups are too small to show; nothing when all are shown.
 
     >>> hidden_note(1)
     '1 group under 11 members, or telling of one, is not shown.'
     """
     n = int(known(hidden) or 0)
+    if not n:
+        return ""
     groups, are = ("group", "is") if n == 1 else ("groups", "are")
     return f"{n} {groups} under {SMALL} members, or telling of one, {are} not shown."
 

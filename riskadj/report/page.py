@@ -50,17 +50,28 @@ def _common(trained: TrainedFolder) -> Mapping[str, Any]:
     wrongly = summary.paid_wrongly(trained, period) if period else []
     return {
         "t": trained, "spec": trained.spec, "facts": trained.facts,
-        "status_said": _STATUS.get(trained.status, ""),
+        "status_said": _status_said(trained),
         "numbers": summary.key_numbers(trained), "sentences": list(summary.sentences(trained)),
         "wrongly": wrongly[: summary.MOST_SAID], "n_wrongly": len(wrongly),
         "period": period_name(trained.spec, period) if period else "",
         "gates": summary.gate_rows(trained), "how": summary.how_fitted(trained),
-        "cap": usd(tables.cap_of(trained)), "lines": at(trained.metrics, "fit", "lines") or [],
+        "capped": tables.cap_said(trained), "lines": at(trained.metrics, "fit", "lines") or [],
         "year": at(trained.metrics, "year_on_year"), "release": at(trained.metrics, "release"),
         "promotions": at(trained.metrics, "promotions") or [],
         "normalization": at(trained.metrics, "normalization") or {},
         "psi": known(at(trained.metrics, "population_stability_index")),
     }  # fmt: skip
+
+
+def _status_said(trained: TrainedFolder) -> str:
+    """Return what a status means; an overridden gate is said with it."""
+    said = _STATUS.get(trained.status, "")
+    failed = sum(not g.get("passed") for g in at(trained.metrics, "gates") or [])
+    tested = [e for e in trained.events if e.status == "validated"]
+    if failed and tested:
+        gates = "gate failed and was" if failed == 1 else "gates failed and were"
+        said = f"{failed} {gates} overridden by {tested[-1].who}: {tested[-1].reason} {said}"
+    return said
 
 
 def _environment() -> Environment:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from riskadj.report.content import TrainedFolder
 from riskadj.report.numbers import DASH, Record, at, count, known, percent, ratio, span, usd
-from riskadj.report.tables import cap_of
+from riskadj.report.tables import cap_said
 from riskadj.report.words import (
     LATER,
     first_period,
@@ -168,7 +168,7 @@ def _how_well(trained: TrainedFolder, period: str) -> Iterator[str]:
         yield (
             f"On {count(at(trained.metrics, 'periods', period, 'members'))} members that nothing "
             f"was fitted on, it explains {percent(r2)} of the differences in cost, each cost "
-            f"capped at {usd(cap_of(trained))}. Most of what one person costs cannot be foreseen; "
+            f"{cap_said(trained)}. Most of what one person costs cannot be foreseen; "
             "what matters for payment is whether groups of people are paid what they cost."
         )
     path = ("models", "linear", "capped", "predictive_ratio")

@@ -70,15 +70,14 @@ def headline_tables(trained: TrainedFolder) -> Iterator[Table]:
             rows = tuple(_fit_row(name, m, target) for name, m in models.items())
             where = period_name(trained.spec, period)
             capped = target == "capped"
-            said = f"cost capped at {usd(cap_of(trained))}" if capped else "cost without a cap"
+            said = f"cost {cap_said(trained)}" if capped else "cost without a cap"
             yield Table(f"{where}: {said}", _FIT_HEAD, rows, folded=not capped)
 
 
-def cap_of(trained: TrainedFolder) -> float:
-    """Return the cap of capped metrics, which a spec without a cap has too."""
-    said = (at(trained.metrics, "periods", p, "models", "linear", "cap_usd") for p in LATER)
-    found = next((v for v in said if known(v)), trained.spec.target.cap_usd or 250_000)
-    return float(found)
+def cap_said(trained: TrainedFolder) -> str:
+    """Return what the metrics' ceiling on annual cost is, in words."""
+    cap = trained.spec.target.cap_usd
+    return f"capped at {usd(cap)}" if cap else "not capped"
 
 
 def _fit_row(name: str, model: Record, target: str) -> tuple[str, ...]:
@@ -239,7 +238,7 @@ def factor_tables(trained: TrainedFolder) -> list[Table]:
 
 def _factor_row(row: FitRow) -> tuple[str, ...]:
     status = row.status.replace("_", " ")
-    merged = row.status in ("merged", "equal") and row.term not in ("", row.variable)
+    merged = row.status in ("merged", "equal", "pooled") and row.term not in ("", row.variable)
     ours, base = known(row.factor), known(row.base_factor)
     apart = None if ours is None or base is None else ours - base
     uncertain = row.status not in ("dropped", "fixed", "published")

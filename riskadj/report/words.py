@@ -15,8 +15,8 @@ _MODELS = {
     "lightgbm": "Boosted trees",
     "residual": "This model + trees on what it leaves",
     "oracle": "True expected cost",
-    "demographic": "Age and sex only",
-    "prior cost": "Last year's cost only",
+    "demographic": "Demographic variables only",
+    "prior cost": "Segment and last year's cost",
 }
 _GROUPINGS = {
     "race_ethnicity": "Race and ethnicity",
@@ -29,7 +29,7 @@ _METHODS = {
     "cms-stepwise": "CMS's procedure: fit, drop or tie what breaks a constraint, fit again",
 }
 _SMALL_TERMS = {
-    "merge": "merged with the nearest relative",
+    "merge": "merged with the nearest relative, or pooled in proportion to their published factors",
     "drop": "dropped",
     "published": "given the base model's factor in this population's dollars",
 }
@@ -79,13 +79,13 @@ def grouping_title(key: str) -> str:
 def group_name(trained: TrainedFolder, grouping: str, group: str) -> str:
     """Return a group's name, with the label of a segment or a condition."""
     label = group_label(trained, grouping, group)
-    return f"{group} {label}" if grouping in ("segment", "condition") and label != group else label
+    return f"{group} {label}" if grouping == "condition" and label != group else label
 
 
 def group_label(trained: TrainedFolder, grouping: str, group: str) -> str:
     """Return a group's label without its key."""
     if grouping == "segment":
-        return trained.segments.get(group, group)
+        return f"{group} {trained.segments.get(group, '')}".strip()
     if grouping == "condition":
         return next((r.label for r in trained.fit if r.variable == group), group)
     if grouping in ("svi_decile", "predicted decile"):

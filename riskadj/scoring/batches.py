@@ -1,6 +1,7 @@
 """From a plan and a reduced population to score tables, batch by batch."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -96,6 +97,11 @@ def score_batch(
 def words_of(batch: pa.RecordBatch, names: Sequence[str]) -> NDArray[np.int64]:
     """Return word columns as an array of shape (n_words, n_members)."""
     return np.stack([batch.column(name).to_numpy() for name in names])
+
+
+def word_columns(batch: pa.RecordBatch) -> list[str]:
+    """Return the names of the word columns of one rulebook's rows."""
+    return [name for name in batch.schema.names if re.fullmatch(r"w\d+", name)]
 
 
 def _segments(

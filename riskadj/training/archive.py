@@ -35,6 +35,7 @@ def arrays_hash(arrays: Mapping[str, NDArray[Any]]) -> str:
 def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> str:
     """Write arrays without compression, the same bytes on any machine; return their hash."""
     path.touch(mode=0o600)
+    path.chmod(0o600)
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **{n: arrays[n] for n in sorted(arrays)})
     return arrays_hash(arrays)

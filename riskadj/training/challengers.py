@@ -1,7 +1,6 @@
 """Gradient boosted trees beside the linear model: what they see, and how they are grown."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,21 +10,13 @@ from scipy import sparse
 
 from riskadj.features.profiles import AXES
 from riskadj.features.rulebook import Rulebook
-from riskadj.scoring.batches import words_of
+from riskadj.scoring.batches import word_columns, words_of
 from riskadj.scoring.raw import live_rows, places, with_codes
 from riskadj.training.spec import Trees
 from riskadj.training.trees import TreeRegressor
 
 STATUS = ("age", "sex", "orec", "dual", "long_term_institutional", "new_enrollee", "chronic_snp")
 """A profile's axes, the first columns that trees see; then conditions and their number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grown:
-    """A challenger and what it is."""
-
-    family: str
-    trees: TreeRegressor
 
 
 def tree_design(batch: pa.RecordBatch, book: Rulebook) -> sparse.csr_array:
@@ -37,14 +28,13 @@ def tree_design(batch: pa.RecordBatch, book: Rulebook) -> sparse.csr_array:
     -------
     csr_array of float64, shape (n_members, 7 + n_categories + 1)
     """
-    names = [n for n in batch.schema.names if n[0] == "w" and n[1:].isdigit()]
     profile = batch.column("profile").to_numpy()
     axes = np.array(np.unravel_index(profile, AXES), dtype=np.float64)
     axis, row = np.nonzero(axes)
     rows: list[NDArray[Any]] = [row]
     cols: list[NDArray[Any]] = [axis]
     data = [axes[axis, row]]
-    words = words_of(batch, names)
+    words = words_of(batch, word_columns(batch))
     for who in with_codes(words):
         live = live_rows(words.take(who, axis=1), profile[who], book)
         place, bit = places(live, range(book.n_categories))
@@ -55,6 +45,11 @@ def tree_design(batch: pa.RecordBatch, book: Rulebook) -> sparse.csr_array:
         data += [np.ones(len(place)), number[some].astype(np.float64)]
     index = np.concatenate(rows), np.concatenate(cols)
     return sparse.csr_array((np.concatenate(data), index), shape=(len(profile), n_columns(book)))
+
+
+def live_conditions(seen: sparse.csr_array, book: Rulebook) -> sparse.csr_array:
+    """Return the conditions among what trees see: shape (n_members, n_categories)."""
+    return seen[:, len(AXES) : len(AXES) + book.n_categories]
 
 
 def n_columns(book: Rulebook) -> int:

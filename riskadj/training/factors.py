@@ -1,5 +1,6 @@
 """From dollars to relative factors, and what keeps their average at 1.000 in a later year."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from riskadj.errors import OptionError
 from riskadj.scoring.payment import round_half_up
-from riskadj.training.fit import SegmentFit
+from riskadj.training.segment_fit import SegmentFit, predicted_cents
 from riskadj.training.statistics import SegmentStatistics
 
 
@@ -21,11 +22,11 @@ class Factors:
     Attributes
     ----------
     denominator_cents
-        Mean predicted cost a year of the population, all segments: a score of 1.
+        Mean predicted cost a year of the members of all fitted segments: a score of 1.
     thousandths
         By segment, for every variable: int64, shape (n_variables,).
     mean_score
-        Average score of the population with the rounded factors; dividing by it makes 1.000.
+        Average score of the same members with the rounded factors; dividing by it makes 1.000.
     """
 
     denominator_cents: int
@@ -36,26 +37,31 @@ class Factors:
 def relative_factors(
     fits: Sequence[SegmentFit], statistics: Sequence[SegmentStatistics]
 ) -> Factors:
-    """Divide every coefficient by the population's mean predicted cost; round to three decimals.
+    """Divide every coefficient by the mean predicted cost; round to three decimals.
 
-    Halves are rounded away from zero, as SAS does. One denominator serves all segments (CMS
-    Announcement of CY2024 rates, the relative factor tables' notes).
+    The mean is over the members of fitted segments: a segment that took the base model's factors
+    has too few to matter, and its sums would tell of them. Halves are rounded away from zero, as
+    SAS does. One denominator serves all segments (CMS Announcement of CY2024 rates, the relative
+    factor tables' notes).
 
     Raises
     ------
     OptionError
         The mean predicted cost is zero.
     """
-    exposure = [s.term_months.astype(np.int64) for s in statistics]
-    months = sum(s.total_months for s in statistics)
-    cents = sum(int(f.cents @ e) for f, e in zip(fits, exposure, strict=True))
-    denominator = denominator_of(cents, months)
+    mine = [(i, s.term_months.astype(np.int64)) for i, s in enumerate(statistics) if fits[i].solved]
+    months = sum(statistics[i].total_months for i, _ in mine)
+    predicted = sum(
+        predicted_cents(f.reduction, f.solved.solution.coefficients, f.solved.statistics)
+        for f in fits if f.solved
+    )  # fmt: skip
+    denominator = denominator_of(predicted, months)
     factors = tuple(thousandths(f.cents, denominator) for f in fits)
-    scored = sum(int(t @ e) for t, e in zip(factors, exposure, strict=True))
+    scored = sum(int(factors[i] @ e) for i, e in mine)
     return Factors(denominator, factors, Fraction(scored, 1000 * months))
 
 
-def denominator_of(predicted: int, months: int) -> int:
+def denominator_of(predicted: float, months: int) -> int:
     """Return the mean predicted cost in whole cents, from the sum of cents x months.
 
     Raises
@@ -65,7 +71,7 @@ def denominator_of(predicted: int, months: int) -> int:
     """
     if predicted <= 0:
         raise OptionError("the mean predicted cost is 0: there are no relative factors")
-    return int(round_half_up(np.array([predicted]), months)[0])
+    return math.floor(predicted / months + 0.5)
 
 
 def thousandths(cents: NDArray[np.int64], denominator: int) -> NDArray[np.int64]:

@@ -14,9 +14,9 @@ from riskadj.importers.draft import ModelDraft, csv_text
 from riskadj.manifest import read_sealed
 from riskadj.model import RiskModel
 from riskadj.training.disclosure import hidden_parts, is_small, shown_count
-from riskadj.training.fit import SegmentFit
+from riskadj.training.model_fit import Fitted
+from riskadj.training.segment_fit import SegmentFit
 from riskadj.training.spec import Spec
-from riskadj.training.train import Fitted
 from riskadj.training.uncertainty import Credibility
 
 FIT = "fit.csv"
@@ -35,11 +35,13 @@ class FitRow:
     members
         Who have it; ``<11`` for 1 to 10, ``*`` where a term's total would give such a count away.
     usd, se_usd, low_usd, high_usd
-        Coefficient in dollars a year, robust standard error (HC0), 95 % interval of the bootstrap.
+        Coefficient in dollars a year, robust standard error (HC0), 95 % interval of the bootstrap;
+        blank where nothing was fitted.
     factor, base_factor
         Relative factors, the base model's beside ours.
     z_limited, z_buhlmann
-        Credibility of the variable's own experience.
+        Credibility of the variable's own experience; blank where members are not shown, for they
+        would tell.
     z_prior
         Weight of the data against the base model's factor (shrinkage only).
     """
@@ -81,14 +83,17 @@ def fit_rows(fitted: Fitted, model: RiskModel, uncertain: Sequence[Uncertainty])
             term = fit.reduction.term_of[i]
             z = sure.credibility
             usd, se, low, high = _dollars(int(fit.cents[i]), sure, i)
+            told, z_shown = term >= 0, members[i].isdigit()
             rows.append(FitRow(
                 segment=fit.segment, variable=variable, label=model.labels[variable],
                 term=fit.reduction.names[term] if term >= 0 else "", status=fit.status[i],
                 members=members[i],
-                usd=usd, se_usd=se, low_usd=low, high_usd=high,
+                usd=usd, se_usd=se if told else "", low_usd=low if told else "",
+                high_usd=high if told else "",
                 factor=_factor(fitted.factors.thousandths[s][i]),
                 base_factor=_factor(model.coefficients[fit.segment, variable]),
-                z_limited=f"{z.limited_fluctuation[i]:.3f}", z_buhlmann=f"{z.buhlmann[i]:.3f}",
+                z_limited=f"{z.limited_fluctuation[i]:.3f}" if z_shown else "",
+                z_buhlmann=f"{z.buhlmann[i]:.3f}" if z_shown else "",
                 z_prior=prior[i],
             ))  # fmt: skip
     return rows
@@ -96,6 +101,8 @@ def fit_rows(fitted: Fitted, model: RiskModel, uncertain: Sequence[Uncertainty])
 
 def _shown_members(fit: SegmentFit, members: NDArray[np.int64]) -> list[str]:
     """Return each variable's members; within a term, what its total would tell is hidden."""
+    if fit.solved is None:
+        return ["*"] * len(members)
     shown = [shown_count(int(n)) for n in members]
     for j in range(len(fit.reduction.terms)):
         mine = np.flatnonzero(fit.reduction.term_of == j)

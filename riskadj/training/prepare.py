@@ -110,8 +110,48 @@ def prepared_batches(
     query = _query(view, names, sources.columns, split, truth)
     _count_matches(connection, counts)
     if counts.prepared == 0:
-        raise InputError(f"costs: no member of the members table has a row for {sources.cost_year}")
+        raise InputError(_no_match(connection, sources.cost_year))
+    _refuse_unmapped(counts.scoring, sources.diagnosis_year)
+    _check_truth(connection, truth, counts.prepared)
     return _stream(connection, query), counts
+
+
+def _no_match(connection: duckdb.DuckDBPyConnection, year: int) -> str:
+    found = connection.execute(
+        "select string_agg(distinct year, ', ' order by year) from costs_checked where why is null"
+    ).fetchall()[0][0]
+    ids = count(
+        connection,
+        "select count(distinct c.member_id) from costs_checked c "
+        "semi join members_coded m using (member_id)",
+    )
+    return (
+        f"costs: no member of the members table has a row for {year}; years there: "
+        f"{found or 'none'}; {ids:,} members of the members table have a row in any year"
+    )
+
+
+def _refuse_unmapped(scoring: Quality, year: int) -> None:
+    """Refuse diagnoses of which none counts: a model without conditions would be fitted."""
+    if scoring.diagnoses_mapped == 0:
+        aside = "; ".join(f"{n:,} {why}" for why, n in scoring.diagnoses_set_aside.items())
+        raise InputError(
+            f"diagnoses: of {scoring.diagnoses:,} rows none is a payment condition of {year}: "
+            f"{aside or 'the table is empty'}"
+        )
+
+
+def _check_truth(connection: duckdb.DuckDBPyConnection, truth: str, prepared: int) -> None:
+    """Refuse a truth that would lose or repeat members."""
+    if not truth:
+        return
+    joined = count(
+        connection,
+        "select count(*) from members_coded m join costs_now c on c.member_id = m.member_id "
+        f"{truth}where m.why is null",
+    )
+    if joined != prepared:
+        raise InputError(f"truth: {joined:,} rows for {prepared:,} members: one each is needed")
 
 
 def _stream(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:
@@ -222,18 +262,29 @@ def _truth(connection: duckdb.DuckDBPyConnection, members: View, sources: Source
     )
 
 
+def carried_name(column: str) -> str:
+    """Return a report column's name in the prepared rows, apart from all others."""
+    return f"by {column}"
+
+
+def _label(view: View, column: str) -> str:
+    """Return SQL for a report column as text: 9.0 is 9, blank is unknown."""
+    name = view.need((column.lower(),))
+    if view.type_of((column.lower(),)) in ("DOUBLE", "FLOAT"):
+        whole = f"{name} = floor({name}) and abs({name}) < 9e15"
+        name = f"case when {whole} then {name}::bigint::varchar else {name}::varchar end"
+    return f"coalesce(nullif(trim({name}::varchar), ''), 'unknown')"
+
+
 def _query(
     view: View, words: Sequence[str], columns: Sequence[str], split: Split, truth: str
 ) -> str:
     """Return the SELECT of the prepared rows."""
     coded = ", ".join(f"coalesce(w.{n}, 0) as {n}" for n in words)
-    carried = "".join(
-        f", coalesce(nullif(trim({view.need((c,))}::varchar), ''), 'unknown') as {quoted(c)}"
-        for c in columns
-    )
+    carried = "".join(f", {_label(view, c)} as {quoted(carried_name(c))}" for c in columns)
     text = "m.member_id::varchar"
     drawn = f"md5_number_upper({text}) % 1000000 < {round(split.test_share * 1e6)}"
-    inside = "".join(f", a.{quoted(c)}" for c in columns)
+    inside = "".join(f", a.{quoted(carried_name(c))}" for c in columns)
     attributes = (
         f"join (select {view.member_id()} as member_id{carried} from {quoted(view.name)}) a "
         "on a.member_id = m.member_id "

@@ -33,8 +33,10 @@ class Reduction:
     terms
         The variables that share each term, the first one naming it.
     status
-        For each variable: ``fitted``, ``merged``, ``equal``, ``dropped``, ``published`` or
-        ``fixed``.
+        For each variable: ``fitted``, ``merged``, ``equal``, ``pooled``, ``dropped``,
+        ``published`` or ``fixed``.
+    weights : float, shape (n_variables,)
+        What a variable counts for in its term: 1, or, pooled, its published thousandths.
     fixed_usd : float, shape (n_variables,)
         Coefficients that are given, by the spec or the base model; 0 elsewhere.
     lines
@@ -46,6 +48,7 @@ class Reduction:
     terms: tuple[tuple[str, ...], ...]
     status: tuple[str, ...]
     fixed_usd: NDArray[np.float64]
+    weights: NDArray[np.float64]
     lines: tuple[str, ...]
 
     @property
@@ -55,11 +58,17 @@ class Reduction:
 
     @property
     def matrix(self) -> NDArray[np.float64]:
-        """The 0/1 map from terms to variables, shape (n_variables, n_terms)."""
+        """The map from terms to variables, shape (n_variables, n_terms): weights, else 0."""
         made = np.zeros((len(self.variables), len(self.terms)))
         there = self.term_of >= 0
-        made[np.flatnonzero(there), self.term_of[there]] = 1.0
+        made[np.flatnonzero(there), self.term_of[there]] = self.weights[there]
         return made
+
+    def mean_of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return each term's mean, over its variables, of a value per unit of weight."""
+        there = self.matrix > 0
+        mean: NDArray[np.float64] = (values / self.weights) @ there / np.maximum(there.sum(0), 1)
+        return mean
 
     def spread(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return a value for every variable from one for every term; 0 for those left out."""
@@ -79,6 +88,8 @@ class _Groups:
         self.gone: dict[str, str] = {}
         self.joined: dict[str, str] = {}
         self.kept: set[str] = set()
+        self.pooled: set[str] = set()
+        self.weight = dict.fromkeys(statistics.names, 1)
         self.count = dict(zip(statistics.names, statistics.term_members.tolist(), strict=True))
 
     def first(self, name: str) -> str:
@@ -102,7 +113,11 @@ class _Groups:
 
 
 def reduce_terms(
-    statistics: SegmentStatistics, model: RiskModel, fit: Fit, published: NDArray[np.float64]
+    statistics: SegmentStatistics,
+    model: RiskModel,
+    fit: Fit,
+    published: NDArray[np.int64],
+    cents_per_thousandth: float,
 ) -> Reduction:
     """Decide which terms of a segment are fitted.
 
@@ -112,16 +127,17 @@ def reduce_terms(
         Of the segment, over all of its variables.
     model
         Whose hierarchy and cells say what is related to what.
-    published : float, shape (n_variables,)
-        The base model's coefficients in this population's cents a year, for small terms that keep
-        them.
+    published : int, shape (n_variables,)
+        The base model's coefficients in thousandths, for small terms that keep or share them.
+    cents_per_thousandth
+        What a thousandth costs in this population.
 
     Raises
     ------
     OptionError
         The spec names a variable that the model does not have.
     """
-    _check_names(model, fit)
+    check_names(model, fit)
     groups = _Groups(statistics)
     for name, why in {**dict.fromkeys(fit.fixed_usd, "fixed"),
                       **dict.fromkeys(fit.drop, "the spec drops it")}.items():  # fmt: skip
@@ -129,14 +145,17 @@ def reduce_terms(
             groups.drop(name, why)
     partition = _partition(model, groups)
     for name in [n for n in groups.members if groups.count[n] == 0 and n not in partition]:
-        groups.drop(name, "no member has it", keep=fit.small_terms == "published")
+        groups.drop(name, "no member has it", keep=fit.small_terms != "drop")
     _join_equal(groups, fit)
     _settle_small(groups, model, fit)
+    if fit.small_terms == "merge":
+        _pool(groups, dict(zip(statistics.names, published.tolist(), strict=True)), fit)
     _drop_dependent(groups)
-    return _made(groups, fit, np.rint(published) / 100)
+    return _made(groups, fit, np.rint(published * cents_per_thousandth) / 100)
 
 
-def _check_names(model: RiskModel, fit: Fit) -> None:
+def check_names(model: RiskModel, fit: Fit) -> None:
+    """Refuse variables that the model does not have."""
     known = set(model.labels)
     named = {*fit.drop, *fit.fixed_usd, *(n for group in fit.equal for n in group)}
     if odd := sorted(named - known):
@@ -158,11 +177,30 @@ def _settle_small(groups: _Groups, model: RiskModel, fit: Fit) -> None:
         name = min(small, key=lambda n: (groups.count[n], groups.place[n]))
         mate = _relative(groups, model, partition, name, fit)
         if mate is None:
-            n = groups.count[name]
-            why = f"{shown_count(n)} members"
-            groups.drop(name, why, keep=fit.small_terms == "published")
+            alone = len(groups.members[name]) == 1
+            why = f"{shown_count(groups.count[name])} members" if alone else "too few members"
+            groups.drop(name, why, keep=fit.small_terms != "drop")
         else:
             groups.join(name, mate, "too few members")
+
+
+def _pool(groups: _Groups, published: dict[str, int], fit: Fit) -> None:
+    """Make one term of what has no relative, in proportion to the published factors.
+
+    Nothing that is priced becomes a zero because few have it, and the data still say whether the
+    published level fits. Too few together, they keep the published factors.
+    """
+    pool = sorted((n for n in groups.kept if published[n] > 0), key=groups.place.__getitem__)
+    members = sum(groups.count.get(n, 0) for n in pool)
+    if not pool or members < max(1, fit.small_members):
+        return
+    groups.members[pool[0]] = tuple(pool)
+    groups.count[pool[0]] = members
+    groups.weight |= {n: published[n] for n in pool}
+    groups.kept -= set(pool)
+    groups.pooled = set(pool)
+    for name in pool:
+        del groups.gone[name]
 
 
 def _partition(model: RiskModel, groups: _Groups) -> dict[str, Cell]:
@@ -232,7 +270,8 @@ def _drop_dependent(groups: _Groups) -> None:
 def _grouped(groups: _Groups, names: Sequence[str]) -> NDArray[np.float64]:
     chosen = np.zeros((len(groups.place), len(names)))
     for j, name in enumerate(names):
-        chosen[[groups.place[n] for n in groups.members[name]], j] = 1.0
+        for member in groups.members[name]:
+            chosen[groups.place[member], j] = groups.weight[member]
     return chosen.T @ groups.statistics.gram @ chosen
 
 
@@ -245,6 +284,7 @@ def _made(groups: _Groups, fit: Fit, published_usd: NDArray[np.float64]) -> Redu
     return Reduction(
         variables, np.array([number.get(n, -1) for n in variables], dtype=np.int64), terms,
         tuple(_status(groups, fit, n) for n in variables), np.array(fixed),
+        np.array([groups.weight[n] for n in variables], dtype=np.float64),
         tuple(_lines(groups, terms)),
     )  # fmt: skip
 
@@ -254,6 +294,8 @@ def _status(groups: _Groups, fit: Fit, name: str) -> str:
         return "fixed"
     if name in groups.gone:
         return "published" if name in groups.kept else "dropped"
+    if name in groups.pooled:
+        return "pooled"
     if name in groups.joined:
         return "equal" if groups.joined[name] == "equal" else "merged"
     return "fitted"
@@ -265,7 +307,9 @@ def _lines(groups: _Groups, terms: Sequence[tuple[str, ...]]) -> Iterator[str]:
             did = "keeps its published factor" if name in groups.kept else "dropped"
             yield f"{name} {did}: {why}"
     for group in terms:
-        if any(groups.joined.get(n, "equal") != "equal" for n in group):
+        if group[0] in groups.pooled:
+            yield f"{', '.join(group)}: one term, in proportion to their published factors"
+        elif any(groups.joined.get(n, "equal") != "equal" for n in group):
             yield f"{' = '.join(group)}: one term, too few members apart"
 
 
@@ -274,13 +318,46 @@ def reduced(statistics: SegmentStatistics, reduction: Reduction) -> SegmentStati
 
     A merged term's members are counted once for each of its variables they have.
     """
-    t = reduction.matrix
-    explained = statistics.gram @ np.rint(reduction.fixed_usd * 100)
-    whole = t.astype(np.int64)
+    t, fixed = reduction.matrix, np.rint(reduction.fixed_usd * 100)
+    explained = statistics.gram @ fixed
+    whole = (t > 0).astype(np.int64)
     return replace(
         statistics, names=reduction.names, gram=t.T @ statistics.gram @ t,
         members=whole.T @ statistics.members @ whole, cost=t.T @ (statistics.cost - explained),
         term_months=t.T @ statistics.term_months, term_members=whole.T @ statistics.term_members,
         group_months=statistics.group_months @ t,
-        explained=int(np.rint(reduction.fixed_usd * 100) @ statistics.term_months),
+        group_cost=statistics.group_cost - statistics.group_months @ fixed,
+        explained=int(fixed @ statistics.term_months),
     )  # fmt: skip
+
+
+def without_pooled(
+    statistics: SegmentStatistics, reduction: Reduction, coefficients: NDArray[np.float64]
+) -> tuple[SegmentStatistics, Reduction]:
+    """Return the regression that is left when pooled terms are given their coefficients.
+
+    What the pooled term shares with others is a weighted sum over small groups of members: released
+    statistics do without it.
+
+    Parameters
+    ----------
+    coefficients : float, shape (n_terms,)
+        In cents.
+    """
+    place = {name: i for i, name in enumerate(reduction.variables)}
+    pooled = np.array([reduction.status[place[n]] == "pooled" for n in reduction.names], dtype=bool)
+    keep = np.flatnonzero(~pooled)
+    given = np.where(pooled, coefficients, 0.0)
+    number = np.append(np.cumsum(~pooled) - 1, -1)
+    number[:-1][pooled] = -1
+    left = replace(
+        statistics, names=tuple(statistics.names[j] for j in keep),
+        gram=statistics.gram[np.ix_(keep, keep)], members=statistics.members[np.ix_(keep, keep)],
+        cost=np.rint(statistics.cost - statistics.gram @ given)[keep],
+        term_months=statistics.term_months[keep], term_members=statistics.term_members[keep],
+        group_months=statistics.group_months[:, keep],
+        explained=statistics.explained + round(float(given @ statistics.term_months)),
+    )  # fmt: skip
+    fixed = reduction.fixed_usd + reduction.spread(given) / 100
+    terms = tuple(reduction.terms[j] for j in keep)
+    return left, replace(reduction, terms=terms, term_of=number[reduction.term_of], fixed_usd=fixed)

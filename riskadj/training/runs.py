@@ -1,7 +1,7 @@
 """A retraining run on disk: prepared rows, internal statistics, the draft model.
 
 ``runs/<name>/`` holds member-level rows and block statistics: it stays with who holds the data.
-What may leave it is the folder ``model/``.
+What may leave it is the folder ``published/``.
 """
 
 import hashlib
@@ -21,7 +21,9 @@ from riskadj.catalog import model_folder, resolve_model
 from riskadj.connection import connect
 from riskadj.errors import OptionError
 from riskadj.features.rulebook import Rulebook, compile_rulebook
+from riskadj.manifest import read_sealed
 from riskadj.training.prepare import Sources, Split, prepared_batches
+from riskadj.training.reduction import check_names
 from riskadj.training.spec import Period, Spec, read_spec
 from riskadj.training.statistics import BATCH_ROWS
 
@@ -104,10 +106,11 @@ def prepare(run: Run, quarantine: bool, progress: Progress) -> dict[str, Any]:
     """
     run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     book, said = run.book(), {}
+    check_names(book.model, run.spec.fit)
     for name, period in run.periods.items():
         progress(f"preparing {name}", 0)
         said[name] = _prepare_period(run, book, name, period, quarantine)
-    head = {"schema": 1, "spec_sha256": file_hash(run.spec_path), "base": book.model.key, **said}
+    head = {"schema": 1, "spec_sha256": run.spec.prepared_sha256, "base": book.model.key, **said}
     write_private(run.folder / "prepare.json", json.dumps(head, indent=2) + "\n")
     return head
 
@@ -192,17 +195,39 @@ def check_prepared(run: Run) -> dict[str, Any]:
     if not path.is_file():
         raise OptionError(f"{run.folder} is not prepared: run `riskadj prepare {run.spec_path}`")
     head: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if head["spec_sha256"] != file_hash(run.spec_path):
+    if head["spec_sha256"] != run.spec.prepared_sha256:
         raise OptionError(f"{run.spec_path} changed since it was prepared: prepare and train again")
     return head
 
 
-def file_hash(path: Path) -> str:
-    """Return a file's sha256."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def rows_hash(prepared: dict[str, Any]) -> str:
+    """Return the hash of all prepared rows, of every period."""
+    parts = [prepared[p]["rows_sha256"] for p in (TRAIN, OUT_OF_TIME) if p in prepared]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def check_trained(run: Run) -> dict[str, Any]:
+    """Return the metrics of a draft model that was trained on these rows by this very spec.
+
+    Raises
+    ------
+    OptionError
+        Nothing was trained, or the spec or the rows changed since.
+    """
+    prepared = check_prepared(run)
+    if not (run.model / "manifest.json").is_file():
+        raise OptionError(f"{run.folder} is not trained: run `riskadj train {run.spec_path}`")
+    content = read_sealed(run.model)
+    metrics: dict[str, Any] = json.loads(content["metrics.json"])
+    if content["spec.toml"] != run.spec_path.read_bytes():
+        raise OptionError(f"{run.spec_path} changed since it was trained: train again")
+    if metrics["rows_sha256"] != rows_hash(prepared):
+        raise OptionError(f"{run.folder} was prepared again since it was trained: train again")
+    return metrics
 
 
 def write_private(path: Path, text: str) -> None:
     """Write a text file that only its owner can read."""
     path.touch(mode=0o600)
+    path.chmod(0o600)
     path.write_text(text, encoding="utf-8", newline="\n")

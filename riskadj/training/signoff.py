@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import json
 import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +14,9 @@ from riskadj.manifest import TABLES
 from riskadj.training.folder import FIT
 
 FILE = "signoff.toml"
+TREES = ("trees.txt", "residual.txt")
+ADDED = ("release", "changes")
+"""Parts of ``metrics.json`` that publication adds."""
 STATUSES = ("draft", "validated", "approved", "retired")
 ALLOWED = {"draft": ("validated",), "validated": ("validated", "approved", "retired"),
            "approved": ("retired",), "retired": ()}  # fmt: skip
@@ -45,12 +49,19 @@ class Event:
 
 
 def content_hash(folder: Path) -> str:
-    """Return the hash of what scores and of what it was made by; no metrics, no signatures."""
+    """Return the hash of what scores, what it was made by, and what was measured.
+
+    Sign-offs and what publication adds (the release, the comparison with a previous version) are
+    not in it.
+    """
     digest = hashlib.sha256()
-    for name in sorted((*TABLES, "spec.toml", FIT)):
-        digest.update(
-            f"{name} {hashlib.sha256((folder / name).read_bytes()).hexdigest()}\n".encode()
-        )
+    for name in sorted((*TABLES, "spec.toml", FIT, *TREES)):
+        if (folder / name).is_file():
+            own = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            digest.update(f"{name} {own}\n".encode())
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    kept = {k: v for k, v in metrics.items() if k not in ADDED}
+    digest.update(json.dumps(kept, sort_keys=True).encode())
     return digest.hexdigest()
 
 

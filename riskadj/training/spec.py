@@ -1,9 +1,10 @@
 """The specification of a retraining: one TOML file says data, target, terms, fit and gates.
 
-Unknown keys are refused; nothing that changes anybody's money has a default.
+Unknown keys are refused. What a user would be expected to decide has no default.
 """
 
 import datetime as dt
+import hashlib
 import re
 import tomllib
 from pathlib import Path
@@ -12,19 +13,24 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from riskadj.errors import OptionError
+from riskadj.tables import MEMBER_ID
+from riskadj.training.asop import asop_sheet
+from riskadj.training.disclosure import SMALL
 
 SCHEMA = 1
+RESERVED = ("segment", "entitlement", "residence", "condition")
+"""Groupings that every report has."""
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Period(_Part):
     """One year of costs, the status of its members and the diagnoses that predict it.
 
-    Paths are relative to the spec. ``members`` describes 1 February of ``cost_year``.
+    Paths are relative to the data folder. ``members`` describes 1 February of ``cost_year``.
     """
 
     members: str
@@ -60,7 +66,7 @@ class Data(Period):
 class Target(_Part):
     """What is predicted: cost a year, paid / (months / 12), never over ``cap_usd`` (0: no cap)."""
 
-    cap_usd: Annotated[int, Field(ge=0)]
+    cap_usd: Annotated[int, Field(ge=0, le=50_000_000)]
 
 
 class Fit(_Part):
@@ -80,9 +86,11 @@ class Fit(_Part):
     fixed_usd
         Variables whose coefficient is given, in dollars a year.
     small_members, small_terms
-        A term with fewer members is merged with its nearest relative (``merge``), dropped
-        (``drop``), or keeps the base model's factor in this population's dollars (``published``),
-        by name. Age-sex cells are always merged: every member has one.
+        A term with fewer members is not fitted alone. Under ``merge`` it shares a coefficient with
+        its nearest relative, and what has no relative is pooled into one term in proportion to the
+        base model's factors; under ``published`` it keeps those factors in this population's
+        dollars; under ``drop`` it costs 0. By name. Age-sex cells are always merged: every member
+        has one.
     small_segments
         A segment with fewer members is an error (``refuse``), or takes the base model's factors
         times the population's dollars a score (``published``).
@@ -92,9 +100,9 @@ class Fit(_Part):
 
     method: Literal["wls", "shrinkage", "cms-stepwise"]
     order: bool
-    equal: tuple[tuple[str, ...], ...] = ()
+    equal: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
     drop: tuple[str, ...] = ()
-    fixed_usd: dict[str, float] = {}
+    fixed_usd: dict[str, Annotated[float, Field(ge=0)]] = {}
     small_members: Annotated[int, Field(ge=0)] = 200
     small_terms: Literal["merge", "drop", "published"] = "merge"
     small_segments: Literal["refuse", "published"] = "refuse"
@@ -106,7 +114,7 @@ class Group(_Part):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
     column: str
-    values: tuple[str | int, ...]
+    values: Annotated[tuple[str | int, ...], Field(min_length=1)]
 
 
 class Equity(_Part):
@@ -143,13 +151,16 @@ class Trees(_Part):
 
 
 class Gates(_Part):
-    """Bounds that ``validate`` holds a fit to; a failed one stops publication."""
+    """Bounds that ``validate`` holds a fit to; a failed one stops publication.
 
-    predictive_ratio_train: float = 0.001
-    predictive_ratio_out_of_time: float = 0.02
-    decile_ratio: float = 0.1
-    kkt_usd: float = 0.01
-    group_ratio: float | None = None
+    A looser bound than those allowed here is an override: it needs a name and a reason.
+    """
+
+    predictive_ratio_train: Annotated[float, Field(gt=0, le=0.01)] = 0.001
+    predictive_ratio_out_of_time: Annotated[float, Field(gt=0, le=0.05)] = 0.02
+    decile_ratio: Annotated[float, Field(gt=0, le=0.2)] = 0.1
+    kkt_usd: Annotated[float, Field(gt=0, le=1)] = 0.01
+    group_ratio: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
 class Spec(_Part):
@@ -179,12 +190,12 @@ class Spec(_Part):
     payer: str
     payment_year: int
     dated: dt.date
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
     data: Data
     out_of_time: LaterPeriod | None = None
     target: Target
     fit: Fit
-    bootstrap: Annotated[int, Field(ge=0, le=10_000)] = 200
+    bootstrap: Annotated[int, Field(ge=20, le=2000)] = 200
     blocks: Annotated[int, Field(ge=2, le=5000)] = 500
     truth: str | None = None
     report_columns: tuple[str, ...] = ()
@@ -200,21 +211,41 @@ class Spec(_Part):
             raise ValueError("out_of_time.cost_year must be after data.cost_year: years overlap")
         if self.truth and not self.data.synthetic:
             raise ValueError("truth: only synthetic data have one")
-        names = [g.name for g in self.groups]
-        if len(set(names)) < len(names):
-            raise ValueError("two groups have the same name")
-        if odd := sorted({e.group for e in self.equity} - set(names)):
+        if not self.data.test_share and not self.out_of_time:
+            raise ValueError("nobody to test on: test_share is 0 and there is no out_of_time")
+        asop_sheet(self.asop)
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_clear(self) -> Self:
+        if odd := sorted({c.lower() for c in self.columns} & {*MEMBER_ID, *RESERVED}):
+            raise ValueError(f"report columns cannot be {', '.join(odd)}")
+        groups = [g.name for g in self.groups]
+        for what, names in (("groups", groups), ("families", [c.family for c in self.challengers])):
+            if len(set(names)) < len(names):
+                raise ValueError(f"two {what} have the same name")
+        if odd := sorted({e.group for e in self.equity} - set(groups)):
             raise ValueError(f"equity names unknown groups: {', '.join(odd)}")
-        small = [c for c in self.challengers if c.min_members_in_leaf < self.fit.small_members]
-        if small and not self.data.synthetic:
+        return self
+
+    @model_validator(mode="after")
+    def _small_counts_stay_private(self) -> Self:
+        if self.data.synthetic:
+            return self
+        if self.fit.small_members < SMALL:
+            raise ValueError(f"fit.small_members: at least {SMALL}, or small counts are published")
+        if any(c.min_members_in_leaf < self.fit.small_members for c in self.challengers):
             raise ValueError(
                 "challengers: trees show the members of every leaf: min_members_in_leaf must be at "
                 "least fit.small_members"
             )
-        families = [c.family for c in self.challengers]
-        if len(set(families)) < len(families):
-            raise ValueError("two challengers of one family")
         return self
+
+    @property
+    def prepared_sha256(self) -> str:
+        """The hash of what decides the prepared rows; the rest may change without preparing."""
+        parts = {"data", "out_of_time", "truth", "base", "blocks", "report_columns", "groups"}
+        return hashlib.sha256(self.model_dump_json(include=parts).encode()).hexdigest()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -231,7 +262,7 @@ def read_spec(path: Path) -> Spec:
         Not TOML, an unknown or missing key, or a value out of bounds: all of them in one message.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise OptionError(f"No spec {path}, or it is not UTF-8 text") from None
     return parse_spec(text, path.name)

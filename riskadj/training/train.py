@@ -1,207 +1,210 @@
-"""Fit all segments of a model on prepared rows."""
+"""``train``: from prepared rows to a draft model folder."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import json
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
-from riskadj.connection import connect
 from riskadj.errors import InputError
-from riskadj.features.rulebook import Rulebook
-from riskadj.scoring.batches import words_of
-from riskadj.training.design import Columns, design_columns, design_matrix
-from riskadj.training.disclosure import shown_count
-from riskadj.training.factors import Factors, relative_factors
-from riskadj.training.fit import PriorSource, SegmentFit, fit_segment
-from riskadj.training.prepare import Sources, Split, prepared_batches
-from riskadj.training.reduction import Reduction
-from riskadj.training.spec import Equity, Fit, Group
-from riskadj.training.statistics import (
-    Rows,
-    SegmentStatistics,
-    Statistics,
-    accumulate,
-    capped_cost,
-    summed,
+from riskadj.importers.draft import write_model_folder
+from riskadj.measures.intervals import bootstrap_counts
+from riskadj.training.archive import save_arrays, save_statistics, segment_arrays
+from riskadj.training.challengers import grow, tree_design
+from riskadj.training.disclosure import hidden_parts
+from riskadj.training.folder import (
+    FIT,
+    Uncertainty,
+    draft_trained,
+    fit_rows,
+    fit_text,
 )
-from riskadj.training.uncertainty import block_errors
+from riskadj.training.model_fit import Fitted, count_statistics, fit_model, rows_of
+from riskadj.training.runs import TRAIN, Progress, Run, check_prepared, read_rows, rows_hash
+from riskadj.training.segment_fit import SegmentFit
+from riskadj.training.spec import Spec
+from riskadj.training.statistics import Statistics, summed
+from riskadj.training.tree_text import public_text
+from riskadj.training.uncertainty import (
+    bootstrap_coefficients,
+    credibility,
+    in_sample_r2,
+    interval,
+    robust_errors,
+    second_pass,
+)
+
+TREE_FILES = {"lightgbm": "trees.txt", "residual": "residual.txt"}
+SCHEMA = 1
+METHODS = ("wls", "shrinkage", "cms-stepwise")
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """A fitted model: its segments, factors and the statistics they come from.
-
-    ``cents_per_thousandth`` is what a thousandth of the base model's score costs here.
-    """
-
-    book: Rulebook
-    columns: Columns
-    statistics: Statistics
-    segments: tuple[SegmentFit, ...]
-    factors: Factors
-    cents_per_thousandth: float
-
-    @property
-    def cents(self) -> NDArray[np.float64]:
-        """Coefficients of all columns, in whole cents a year."""
-        return np.concatenate([f.cents for f in self.segments]).astype(np.float64)
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """What was merged, dropped or taken over, by segment and name."""
-        return tuple(
-            f"{f.segment}: {line}" for f in self.segments for line in (*f.reduction.lines, *f.notes)
-        )
-
-
-def rows_of(
-    batches: Iterable[pa.RecordBatch],
-    book: Rulebook,
-    columns: Columns,
-    cap_usd: int,
-    groups: Sequence[Group] = (),
-) -> Iterator[Rows]:
-    """Turn prepared batches into rows to be counted."""
-    names: list[str] | None = None
-    for batch in batches:
-        names = names or [n for n in batch.schema.names if n[0] == "w" and n[1:].isdigit()]
-        profile = batch.column("profile").to_numpy()
-        months = batch.column("months").to_numpy().astype(np.int64)
-        paid = batch.column("paid_cents").to_numpy()
-        yield Rows(
-            design=design_matrix(words_of(batch, names), profile, book, columns),
-            segment=book.segment_of[profile],
-            months=months,
-            cost=capped_cost(paid, months, cap_usd),
-            block=batch.column("block").to_numpy().astype(np.int64),
-            groups=group_masks(batch, groups),
-        )
-
-
-def group_masks(batch: pa.RecordBatch, groups: Sequence[Group]) -> NDArray[np.bool_]:
-    """Return which members belong to each named group: bool, shape (n_groups, n_members)."""
-    masks = np.zeros((len(groups), batch.num_rows), dtype=np.bool_)
-    for i, group in enumerate(groups):
-        values = batch.column(group.column).to_numpy(zero_copy_only=False)
-        masks[i] = np.isin(values, [str(v) for v in group.values])
-    return masks
-
-
-def count_statistics(
-    batches: Iterable[pa.RecordBatch],
-    book: Rulebook,
-    cap_usd: int,
-    blocks: int,
-    groups: Sequence[Group] = (),
-    jobs: int = 1,
-) -> Statistics:
-    """Count prepared batches in one pass."""
-    columns = design_columns(book)
-    rows = rows_of(batches, book, columns, cap_usd, groups)
-    return accumulate(rows, columns, blocks, [g.name for g in groups], jobs)
-
-
-def fit_tables(
-    book: Rulebook,
-    sources: Sources,
-    fit: Fit,
-    cap_usd: int,
-    blocks: int = 500,
-    jobs: int = 2,
-    memory_limit: str | None = None,
-) -> Fitted:
-    """Fit a model on a period's tables in memory: no files, no intervals, for what-ifs.
-
-    Parameters
-    ----------
-    sources
-        Members, diagnoses and costs, as paths or frames.
-    cap_usd
-        Ceiling on a member's annual cost; 0 for none.
-    memory_limit
-        For the engine, such as ``"1GB"``; members beyond it spill to disk.
+def train(run: Run, jobs: int, progress: Progress) -> Fitted:
+    """Fit a prepared run and write its draft model folder.
 
     Raises
     ------
+    OptionError
+        The run is not prepared, or the spec asks for what cannot be.
     InputError
-        A table breaks its contract, or a segment is too small.
+        A segment or group has too few members.
     """
-    with connect(memory_limit) as connection:
-        split = Split(blocks, test_share=0.0, ordered=False)
-        batches, _ = prepared_batches(connection, book, sources, split)
-        statistics = count_statistics(batches, book, cap_usd, blocks, jobs=jobs)
-    return fit_model(statistics, book, fit)
-
-
-def fit_model(
-    statistics: Statistics, book: Rulebook, fit: Fit, equity: Sequence[Equity] = ()
-) -> Fitted:
-    """Fit every segment and divide by the population's mean.
-
-    Raises
-    ------
-    InputError
-        A segment has too few members and the spec does not let it take published factors.
-    """
-    by_segment = summed(statistics)
-    prior = _prior(statistics, book, fit, by_segment)
-    wishes = [(statistics.group_names.index(e.group), e) for e in equity]
-    _refuse_small(statistics.segments, by_segment, fit)
-    fits = []
-    with threadpool_limits(1):
-        for segment, found in zip(statistics.segments, by_segment, strict=True):
-            if found.total_members < max(1, fit.small_members):
-                fits.append(_published(segment, found, prior))
-            else:
-                fits.append(fit_segment(segment, found, book.model, fit, wishes, prior))
-    for wish in equity:
-        if all(any(wish.group in note for note in f.notes) or not f.solved for f in fits):
-            raise InputError(f"equity: group {wish.group} is too small in every segment")
-    return Fitted(book, design_columns(book), statistics, tuple(fits),
-                  relative_factors(fits, by_segment), prior.cents_per_thousandth)  # fmt: skip
-
-
-def _refuse_small(
-    segments: Sequence[str], statistics: Sequence[SegmentStatistics], fit: Fit
-) -> None:
-    small = [
-        s
-        for s, found in zip(segments, statistics, strict=True)
-        if found.total_members < max(1, fit.small_members)
-    ]
-    if small and fit.small_segments == "refuse":
-        raise InputError(
-            f"segments with fewer than {fit.small_members} members: {', '.join(small)}. "
-            "Bring more members, or let them take the base model's factors: small_segments = "
-            '"published"'
-        )
-
-
-def _prior(
-    statistics: Statistics, book: Rulebook, fit: Fit, by_segment: Sequence[SegmentStatistics]
-) -> PriorSource:
-    """Price the base model's scores in this population's dollars."""
-    published = book.model.coefficients
-    scores = sum(
-        int(np.array([published[s, v] for v in found.names]) @ found.term_months.astype(np.int64))
-        for s, found in zip(statistics.segments, by_segment, strict=True)
+    prepared = check_prepared(run)
+    book, spec = run.book(), run.spec
+    progress("counting", 0)
+    rows = read_rows(run, TRAIN, "train")
+    statistics = count_statistics(rows, book, spec.target.cap_usd, spec.blocks, spec.groups, jobs)
+    _refuse_empty_groups(statistics)
+    save_statistics(run.statistics, statistics)
+    progress("fitting", 0)
+    fitted = fit_model(statistics, book, spec.fit, spec.equity)
+    progress("measuring uncertainty", 0)
+    uncertain = _uncertainty(run, fitted)
+    files = {"spec.toml": run.spec_path.read_bytes()}
+    files[FIT] = fit_text(fit_rows(fitted, book.model, uncertain)).encode()
+    files |= _challengers(run, fitted, progress)
+    exact = segment_arrays({f.segment: f.solved.statistics for f in fitted.segments if f.solved})
+    digest = save_arrays(run.folder / "exact.npz", exact)
+    others = _other_methods(fitted, spec)
+    save_arrays(run.folder / "methods.npz", others)
+    if spec.data.synthetic:
+        files["statistics.npz"] = (run.folder / "exact.npz").read_bytes()
+    files["metrics.json"] = metrics_text(
+        {
+            "schema": SCHEMA,
+            "rows_sha256": rows_hash(prepared),
+            "fit": _said(fitted, digest),
+            "methods": _differences(fitted, others),
+        }
     )
-    cost = sum(s.total_cost for s in by_segment)
-    return PriorSource(
-        published, cost / scores if scores else 0.0, fit.shrinkage_members, block_errors(statistics)
-    )
+    write_model_folder(draft_trained(run.base_folder(), spec, fitted, files), run.model, spec.name)
+    return fitted
 
 
-def _published(segment: str, found: SegmentStatistics, prior: PriorSource) -> SegmentFit:
-    """Take a segment's coefficients from the base model."""
-    n = len(found.names)
-    n_members = shown_count(found.total_members)
-    line = f"all factors are the base model's: {n_members} members are too few to fit"
-    reduction = Reduction(
-        found.names, np.full(n, -1, np.int64), (), ("published",) * n, np.zeros(n), (line,)
-    )
-    cents = np.rint(prior.cents(segment, found.names)).astype(np.int64)
-    return SegmentFit(segment, reduction, None, (), cents)
+def _refuse_empty_groups(statistics: Statistics) -> None:
+    empty = statistics.group_members.sum(axis=1) == 0
+    names = [n for n, gone in zip(statistics.group_names, empty, strict=True) if gone]
+    if names:
+        raise InputError(f"groups without a member: {', '.join(names)}. Do the values occur?")
+
+
+def _other_methods(fitted: Fitted, spec: Spec) -> dict[str, NDArray[np.float64]]:
+    """Fit the methods that the spec did not choose, with the same terms: cents of all columns."""
+    others = [m for m in METHODS if m != spec.fit.method]
+    return {
+        m: fit_model(fitted.statistics, fitted.book, spec.fit.model_copy(update={"method": m}),
+                     spec.equity).cents
+        for m in others
+    }  # fmt: skip
+
+
+def _differences(
+    fitted: Fitted, others: dict[str, NDArray[np.float64]]
+) -> dict[str, dict[str, float]]:
+    """Say how far each other method's coefficients lie from the chosen one's, in dollars."""
+    months = np.concatenate([s.term_months for s in summed(fitted.statistics)])
+    apart = {m: np.abs(cents - fitted.cents) / 100 for m, cents in others.items()}
+    return {
+        m: {"largest_usd": float(d.max()), "mean_usd": float(d @ months / months.sum()),
+            "coefficients_that_differ": int((d >= 0.01).sum())}
+        for m, d in apart.items()
+    }  # fmt: skip
+
+
+def metrics_text(metrics: dict[str, Any]) -> bytes:
+    """Return ``metrics.json``: rounded so that the last bits of a machine do not show."""
+    return (json.dumps(rounded(metrics), indent=1) + "\n").encode()
+
+
+def rounded(value: Any) -> Any:
+    """Round every float to six significant digits; what is not a number becomes null."""
+    if isinstance(value, dict):
+        return {k: rounded(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded(v) for v in value]
+    if isinstance(value, (float, np.floating)):
+        return float(f"{float(value):.6g}") if np.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def _uncertainty(run: Run, fitted: Fitted) -> list[Uncertainty]:
+    """Second pass, bootstrap and credibility of every segment."""
+    spec = run.spec
+    rows = rows_of(read_rows(run, TRAIN, "train"), fitted.book, fitted.columns, spec.target.cap_usd)
+    second = second_pass(rows, fitted.statistics, fitted.cents)
+    counts = bootstrap_counts(spec.blocks, max(spec.bootstrap, 1), spec.seed)
+    found = []
+    totals = summed(fitted.statistics)
+    for s, (fit, own) in enumerate(zip(fitted.segments, totals, strict=True)):
+        drawn = bootstrap_coefficients(fitted.statistics, fit, spec.fit, counts)
+        low, high = interval(drawn)
+        found.append(Uncertainty(
+            robust_errors(fit, second.spread[s]), low, high, credibility(own, second.squares[s]),
+            own.term_members,
+        ))  # fmt: skip
+    return found
+
+
+def _challengers(run: Run, fitted: Fitted, progress: Progress) -> dict[str, bytes]:
+    files = {}
+    for how in run.spec.challengers:
+        progress(f"growing {how.family} trees", 0)
+        cost, months = _outcome(run, fitted, how.family == "residual")
+        designs = (tree_design(b, fitted.book) for b in read_rows(run, TRAIN, "train"))
+        trees = grow(designs, cost, months, how, run.spec.seed)
+        files[TREE_FILES[how.family]] = public_text(trees.model_text_).encode()
+    return files
+
+
+def _outcome(
+    run: Run, fitted: Fitted, residual: bool
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the annual capped cost in dollars, or what the linear model leaves, and the months."""
+    outcomes, months = [], []
+    batches = read_rows(run, TRAIN, "train")
+    for rows in rows_of(batches, fitted.book, fitted.columns, run.spec.target.cap_usd):
+        cents = rows.cost / rows.months
+        left = rows.design @ fitted.cents if residual else 0.0
+        outcomes.append((cents - left) / 100)
+        months.append(rows.months)
+    return np.concatenate(outcomes), np.concatenate(months)
+
+
+def _said(fitted: Fitted, digest: str) -> dict[str, Any]:
+    """Say what was fitted on what, and the proof that it is the minimum."""
+    by_segment = summed(fitted.statistics)
+    pairs = list(zip(fitted.segments, by_segment, strict=True))
+    hidden = hidden_parts(np.array([s.total_members for s in by_segment]))
+    solved = [(s, f.cents.astype(float)) for f, s in pairs if f.solved]
+    return {
+        "statistics_sha256": digest,
+        "block_statistics_sha256": fitted.statistics.sha256,
+        "members": sum(s.total_members for s in by_segment),
+        "member_years": sum(s.total_months for s in by_segment) / 12,
+        "denominator_usd": fitted.factors.denominator_cents / 100,
+        "cents_per_thousandth": repr(fitted.cents_per_thousandth),
+        "mean_score": float(fitted.factors.mean_score),
+        "r2_in_sample": in_sample_r2(*zip(*solved, strict=True)),
+        "segments": [
+            {
+                "segment": f.segment, "terms": len(f.reduction.terms), **_proof(f),
+                "members": None if hide else s.total_members,
+            }
+            for (f, s), hide in zip(pairs, hidden, strict=True)
+        ],
+        "lines": list(fitted.lines),
+    }  # fmt: skip
+
+
+def _proof(fit: SegmentFit) -> dict[str, Any]:
+    if fit.solved is None:
+        return {"method": "published factors of the base model"}
+    solution, own = fit.solved.solution, fit.solved.statistics
+    predicted = float(solution.coefficients @ own.term_months) + own.explained
+    return {
+        "kkt_stationarity_usd": round(solution.stationarity / 100, 6),
+        "kkt_violation_usd": round(solution.violation / 100, 6),
+        "least_coefficient_usd": int(fit.cents.min()) / 100,
+        "binding_constraints": int(solution.binding.sum()),
+        "predictive_ratio": predicted / own.total_cost,
+    }

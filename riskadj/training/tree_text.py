@@ -42,6 +42,29 @@ def check_tree_text(text: str) -> None:
         _check_tree(i, _facts(block), n_features)
 
 
+def public_text(text: str) -> str:
+    """Return the trees with sizes rounded to tens and without the ranges of columns.
+
+    Predictions do not change. Exact sizes of nested nodes would tell of single members by
+    subtraction, and a column's range names the oldest member's age.
+    """
+    head, _, rest = text.partition("\n\nTree=")
+    trees, _, tail = f"Tree={rest}".partition("end of trees\n")
+    blocks = [_rounded(block) for block in re.split(r"(?m)^(?=Tree=)", trees)[1:]]
+    sizes = " ".join(str(len(block.encode())) for block in blocks)
+    head = re.sub(r"(?m)^tree_sizes=.*$", f"tree_sizes={sizes}", head)
+    head = re.sub(r"\[-?[\d.]+:(?!1\])-?[\d.e+]+\]", "[0:1000]", head)
+    return f"{head}\n\n{''.join(blocks)}end of trees\n{tail}"
+
+
+def _rounded(block: str) -> str:
+    def tens(line: re.Match[str]) -> str:
+        sizes = (max(10, 10 * round(float(v) / 10)) for v in line[2].split())
+        return f"{line[1]}={' '.join(map(str, sizes))}"
+
+    return re.sub(r"(?m)^((?:leaf|internal)_(?:count|weight))=(.*)$", tens, block)
+
+
 def number_of_features(text: str) -> int:
     """Return how many columns the trees expect.
 

@@ -15,12 +15,14 @@ from scipy.linalg import null_space
 from threadpoolctl import threadpool_limits
 
 from riskadj.training.constrained import Constraints, Solution, solve, unconstrained
-from riskadj.training.fit import Errors, SegmentFit, normal_equations, solve_terms
 from riskadj.training.reduction import Reduction
+from riskadj.training.segment_fit import Errors, SegmentFit, normal_equations, solve_terms
 from riskadj.training.spec import Fit
 from riskadj.training.statistics import Rows, SegmentStatistics, Statistics
 
 Array = NDArray[np.float64]
+LEAST_OWN = 30
+"""Members below which a variance is that of all terms' members pooled, not the term's own."""
 NORMAL_90, TOLERANCE = 1.645, 0.05
 """Limited fluctuation: within 5 % with probability 90 % (Longley-Cook 1962)."""
 
@@ -66,6 +68,8 @@ def sandwich(gram: Array, spread: Array, solution: Solution, constraints: Constr
     float, shape (p, p)
         N (N'GN)^-1 N'SN (N'GN)^-1 N', N a basis of what the binding constraints leave free.
     """
+    if len(solution.binding) != len(constraints.at_least):
+        raise AssertionError("the solution is not of these constraints")
     tight = np.vstack([constraints.equal, constraints.at_least[solution.binding]])
     basis = null_space(tight) if len(tight) else np.eye(len(gram))
     if basis.shape[1] == 0:
@@ -141,10 +145,10 @@ def bootstrap_coefficients(
     """
     if (solved := fit.solved) is None:
         return np.repeat(fit.cents[None, :].astype(np.float64), len(counts), axis=0)
-    grams, moments = _resampled(statistics, fit, counts)
+    drawn_each = _resampled(statistics, fit, counts)
 
     def refit(i: int) -> Array:
-        drawn = replace(solved.statistics, gram=grams[i], cost=moments[i])
+        drawn = replace(solved.statistics, **{n: v[i] for n, v in drawn_each.items()})
         return solve_terms(drawn, solved.constraints, how, solved.prior).coefficients
 
     with threadpool_limits(1):
@@ -155,8 +159,8 @@ def bootstrap_coefficients(
 
 def _resampled(
     statistics: Statistics, fit: SegmentFit, counts: NDArray[np.int64]
-) -> tuple[Array, Array]:
-    """Return each replicate's G and c for the terms."""
+) -> dict[str, Array]:
+    """Return each replicate's G and c for the terms, and what its budget row needs."""
     place = statistics.segments.index(fit.segment)
     pairs, columns = statistics.pairs_of(place), statistics.columns_of(place)
     t = fit.reduction.matrix
@@ -169,7 +173,14 @@ def _resampled(
     explained = (fixed @ (fit.reduction.fixed_usd * 100)).reshape(statistics.n_blocks, p)
     moments = drawn @ ((statistics.cost[:, columns] - explained) @ t)
     q = t.shape[1]
-    return grams.reshape(len(counts), q, q), moments
+    each = statistics.months[:, pairs][:, np.arange(p) * (p + 1)].toarray().astype(np.float64)
+    return {
+        "gram": grams.reshape(len(counts), q, q), "cost": moments,
+        "term_months": drawn @ (each @ t),
+        "explained": drawn @ (each @ (fit.reduction.fixed_usd * 100)),
+        "total_months": drawn @ statistics.total_months[:, place].astype(np.float64),
+        "total_cost": drawn @ statistics.total_cost[:, place].astype(np.float64),
+    }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,13 +211,17 @@ def credibility(statistics: SegmentStatistics, squares: Array) -> Credibility:
         X'(t²/months) of the second pass.
     """
     months, n = statistics.term_months, statistics.term_members.astype(np.float64)
+    there = n > 0
+    if not there.any():
+        return Credibility(*(np.zeros(len(n)) for _ in range(3)))
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = statistics.cost / months
         variance = np.maximum(squares / months - mean**2, 0.0)
-        full = (NORMAL_90 / TOLERANCE) ** 2 * variance / mean**2
-        limited = np.minimum(1.0, np.sqrt(n / full))
-    there = n > 0
     within = float((n @ np.where(there, variance, 0.0)) / n.sum())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = np.where(n < LEAST_OWN, within, variance)
+        full = (NORMAL_90 / TOLERANCE) ** 2 * own / mean**2
+        limited = np.minimum(1.0, np.sqrt(n / full))
     center = float(n @ np.where(there, mean, 0.0) / n.sum())
     noise = within / np.maximum(n, 1)
     between = float(n @ np.where(there, (mean - center) ** 2 - noise, 0.0) / n.sum())

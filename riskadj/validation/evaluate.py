@@ -1,4 +1,4 @@
-"""``validate``: every metric of every model on members that nothing was fitted on."""
+"""Every metric of every model, on the training members and on those nothing was fitted on."""
 
 import json
 from collections.abc import Mapping
@@ -35,13 +35,15 @@ from riskadj.measures.stability import population_stability
 from riskadj.training.archive import load_arrays
 from riskadj.training.disclosure import hidden_parts, is_small
 from riskadj.training.folder import FIT, read_fit
-from riskadj.training.pipeline import TREE_FILES
 from riskadj.training.runs import OUT_OF_TIME, TRAIN, Progress, Run, read_rows
 from riskadj.training.spec import Spec
+from riskadj.training.train import TREE_FILES
 from riskadj.training.trees import TreeRegressor, load_trees
 from riskadj.validation.population import Models, Population, add_baselines, gather, models_of
 
 LEVEL = 0.95
+FAR_OFF = (0.25, 1.0, 5.0)
+"""Distances from the prediction, in mean costs."""
 OVERLAPPING = ("predicted highest", "named groups", "condition")
 POOL_USD, POOL_SHARE = 1_000_000.0, 0.6
 """The HHS high-cost risk pool: 60 % above $1 million."""
@@ -77,10 +79,17 @@ def gather_periods(run: Run, models: Models) -> dict[str, Population]:
         found["test"] = gather(read_rows(run, TRAIN, "test"), spec, models)
     if spec.out_of_time:
         found[OUT_OF_TIME] = gather(read_rows(run, OUT_OF_TIME), spec, models)
-        for predicted in found[OUT_OF_TIME].predicted.values():
-            predicted *= spec.out_of_time.trend
-    add_baselines(found["train"], [p for name, p in found.items() if name != "train"])
+    others = [p for name, p in found.items() if name != "train"]
+    add_baselines(found["train"], others, cap_of(spec))
+    if spec.out_of_time:
+        for name, predicted in found[OUT_OF_TIME].predicted.items():
+            predicted *= 1.0 if name == "oracle" else spec.out_of_time.trend
     return found
+
+
+def cap_of(spec: Spec) -> float:
+    """Return the ceiling on annual cost, infinity without one."""
+    return float(spec.target.cap_usd or np.inf)
 
 
 def evaluate(periods: Mapping[str, Population], spec: Spec, progress: Progress) -> Record:
@@ -98,24 +107,27 @@ def evaluate(periods: Mapping[str, Population], spec: Spec, progress: Progress) 
         progress(f"measuring {name}", 0)
         measured[name] = _period(population, spec, counts, full=name != "train")
     train, last = periods["train"], list(periods.values())[-1]
+    trend = spec.out_of_time.trend if spec.out_of_time else 1.0
     psi = population_stability(
-        train.predicted["linear"], last.predicted["linear"], train.weight, last.weight
+        train.predicted["linear"], last.predicted["linear"] / trend, train.weight, last.weight
     )
     return {"periods": measured, "population_stability_index": psi}
 
 
 def _period(population: Population, spec: Spec, counts: NDArray[np.int64], full: bool) -> Record:
     y, w = population.cost, population.weight
-    cap = float(spec.target.cap_usd or 250_000)
+    cap = cap_of(spec)
     models = {
         name: asdict(summary(y, p, w, cap, seed=spec.seed))
         for name, p in population.predicted.items()
     }
-    found: Record = {"members": len(y), "member_years": float(w.sum()),
-                     "mean_cost_usd": float((w * y).sum() / w.sum()), "models": models}  # fmt: skip
+    if is_small((y > cap).sum()):  # the difference would tell what a few members cost
+        models = {name: m | {"uncapped": None} for name, m in models.items()}
+    capped = np.minimum(y, cap)
+    found: Record = {"members": tens(len(y)), "member_years": tens(w.sum()), "models": models,
+                     "mean_capped_cost_usd": float((w * capped).sum() / w.sum())}  # fmt: skip
     if not full:
         return found
-    capped = np.minimum(y, cap)
     linear = balanced(population.predicted["linear"], capped, w)
     intervals, differences = {}, {}
     for name, raw in population.predicted.items():
@@ -131,7 +143,7 @@ def _period(population: Population, spec: Spec, counts: NDArray[np.int64], full:
         "payment_systems": _payment_systems(population),
         "far_off": {
             f"{t}": far_off_share(y, balanced(population.predicted["linear"], y, w), w, t)
-            for t in (0.25, 1.0, 5.0)
+            for t in FAR_OFF
         },
         "truth": _against_truth(population),
     }
@@ -167,7 +179,8 @@ def group_tables(
 ) -> Record:
     """Return predictive ratio and net compensation of every group, for the linear model.
 
-    Groups under 11 members, and those that would give them away, are not shown; how many is.
+    Sizes are rounded to tens, so that tables that overlap cannot be subtracted. Groups under 11
+    members, and those that would give them away, are not shown; how many is.
     """
     w = population.weight
     p = balanced(population.predicted["linear"], capped, w)
@@ -182,6 +195,7 @@ def group_tables(
         hidden = is_small(n) if name in OVERLAPPING else hidden_parts(n)
         shown = [
             asdict(row)
+            | {"n_members": tens(row.n_members), "member_years": tens(row.member_years)}
             | {"ratio_low": s.predictive_ratio.low, "ratio_high": s.predictive_ratio.high,
                "net_low": s.net_compensation_usd.low, "net_high": s.net_compensation_usd.high}
             | {"others": {n: v[i] for n, v in ratios.items()}}
@@ -192,7 +206,13 @@ def group_tables(
     return tables
 
 
+def tens(value: float) -> int:
+    """Round a size to tens."""
+    return 10 * round(float(value) / 10)
+
+
 def _payment_systems(population: Population) -> Record:
+    """Return fit and power; None where under 11 members are reinsured, whose cost it would tell."""
     y, w = population.cost, population.weight
     p = balanced(population.predicted["linear"], y, w)
     systems = {
@@ -202,7 +222,10 @@ def _payment_systems(population: Population) -> Record:
         ),
         "with losses over $100,000 reinsured": residual_reinsurance(y, p, w, loss=LOSS_USD),
     }
-    return {name: asdict(payment_fit(y, paid, w)) for name, paid in systems.items()}
+    return {
+        name: None if is_small((paid.marginal > 0).sum()) else asdict(payment_fit(y, paid, w))
+        for name, paid in systems.items()
+    }
 
 
 def _against_truth(population: Population) -> Record | None:

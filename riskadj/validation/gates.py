@@ -35,7 +35,9 @@ def check_gates(metrics: Record, spec: Spec) -> list[Gate]:
     """Hold the metrics of a validated run against the spec's bounds."""
     return [
         *_optimum(metrics["fit"]["segments"], spec),
-        *_overall(metrics["periods"], spec),
+        *_budget(metrics["fit"]["segments"], spec),
+        *_later(metrics["periods"], spec),
+        *_base(metrics["periods"]),
         *_deciles(metrics["periods"], spec),
         *_groups(metrics["periods"], spec),
     ]
@@ -59,22 +61,36 @@ def _optimum(segments: Sequence[Record], spec: Spec) -> Iterator[Gate]:
                    f">= -${bound:.2f}", value >= -bound)  # fmt: skip
 
 
-def _overall(periods: Mapping[str, Record], spec: Spec) -> Iterator[Gate]:
-    bounds = {
-        "train": spec.gates.predictive_ratio_train,
-        "out_of_time": spec.gates.predictive_ratio_out_of_time,
-    }
-    for name, bound in bounds.items():
-        if name in periods:
-            ratio = float(periods[name]["models"]["linear"]["capped"]["predictive_ratio"])
-            yield _near_one("predictive ratio", f"all, {name}", ratio, bound)
+def _budget(segments: Sequence[Record], spec: Spec) -> Iterator[Gate]:
+    """Every fitted segment is predicted to cost what it cost, before rounding."""
+    fitted = [s for s in segments if "predictive_ratio" in s]
+    worst = max(fitted, key=lambda s: abs(float(s["predictive_ratio"]) - 1), default=None)
+    if worst is not None:
+        bound, ratio = spec.gates.predictive_ratio_train, float(worst["predictive_ratio"])
+        yield _near_one("predictive ratio", f"segment {worst['segment']}, train", ratio, bound)
+
+
+def _later(periods: Mapping[str, Record], spec: Spec) -> Iterator[Gate]:
+    if "out_of_time" in periods:
+        ratio = float(periods["out_of_time"]["models"]["linear"]["capped"]["predictive_ratio"])
+        yield _near_one("predictive ratio", "all, out of time", ratio,
+                        spec.gates.predictive_ratio_out_of_time)  # fmt: skip
+
+
+def _base(periods: Mapping[str, Record]) -> Iterator[Gate]:
+    """The base model's published factors do not predict clearly better."""
+    for name, period in periods.items():
+        if found := period.get("differences_to_linear", {}).get("base"):
+            gain = float(found["r2"]["low"])
+            yield Gate("base model not better", shown_name(name), f"R2 gain {gain:+.4f} or more",
+                       "not above 0", gain <= 0)  # fmt: skip
 
 
 def _deciles(periods: Mapping[str, Record], spec: Spec) -> Iterator[Gate]:
     for name, period in periods.items():
         if "groups" in period:
-            yield _worst(f"predicted decile, {name}", period["groups"]["predicted decile"]["rows"],
-                         spec.gates.decile_ratio, "predictive ratio, decile")  # fmt: skip
+            rows, bound = period["groups"]["predicted decile"]["rows"], spec.gates.decile_ratio
+            yield _worst(f"decile, {shown_name(name)}", rows, bound, "predictive ratio, decile")
 
 
 def _groups(periods: Mapping[str, Record], spec: Spec) -> Iterator[Gate]:
@@ -84,12 +100,21 @@ def _groups(periods: Mapping[str, Record], spec: Spec) -> Iterator[Gate]:
     for name, period in periods.items():
         for grouping in ("named groups", *spec.columns):
             if rows := period.get("groups", {}).get(grouping, {}).get("rows"):
-                yield _worst(f"{grouping}, {name}", rows, spec.gates.group_ratio,
+                yield _worst(f"{grouping}, {shown_name(name)}", rows, spec.gates.group_ratio,
                              "predictive ratio, group")  # fmt: skip
 
 
+def shown_name(period: str) -> str:
+    """Return a period's name for people."""
+    return period.replace("_", " ")
+
+
 def _worst(whom: str, rows: Sequence[Record], bound: float, name: str) -> Gate:
-    worst = max(rows, key=lambda r: abs(float(r["predictive_ratio"]) - 1))
+    known = [r for r in rows if r["predictive_ratio"] is not None]
+    if not known:
+        return Gate(name, whom, "not measurable: too few members", f"{1 - bound:.3f} to "
+                    f"{1 + bound:.3f}", passed=False)  # fmt: skip
+    worst = max(known, key=lambda r: abs(float(r["predictive_ratio"]) - 1))
     return _near_one(name, f"{whom} {worst['group']}", float(worst["predictive_ratio"]), bound)
 
 
@@ -129,6 +154,7 @@ def promotions(metrics: Record, spec: Spec) -> list[Promotion]:
         row
         for grouping in ("named groups", *spec.columns)
         for row in period.get("groups", {}).get(grouping, {}).get("rows", [])
+        if row["predictive_ratio"] is not None
     ]
     found = []
     for how in spec.challengers if rows else ():

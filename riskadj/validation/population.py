@@ -13,14 +13,18 @@ from scipy import sparse
 from riskadj.features.profiles import AXES
 from riskadj.features.rulebook import Rulebook
 from riskadj.measures.baselines import BANDS, cell_means, prior_cost_bands
+from riskadj.scoring.batches import word_columns, words_of
 from riskadj.tables import FULL_DUAL, NOT_DUAL, PARTIAL_DUAL
-from riskadj.training.challengers import tree_design
+from riskadj.training.challengers import live_conditions, tree_design
 from riskadj.training.design import Columns, design_columns, design_matrix
+from riskadj.training.model_fit import group_masks
+from riskadj.training.prepare import carried_name
 from riskadj.training.spec import Spec
-from riskadj.training.train import group_masks
 from riskadj.training.trees import TreeRegressor
 
 Floats = NDArray[np.float64]
+CELL = 30
+"""Members that a baseline's cell needs for a mean of its own."""
 AGES = (0, 35, 45, 55, 60, 65, 70, 75, 80, 85, 90, 95)
 AGE_NAMES = (*(f"{low}-{high - 1}" for low, high in pairwise(AGES)), f"{AGES[-1]}+")
 DUAL_NAMES = {NOT_DUAL: "not dual", PARTIAL_DUAL: "partial dual", FULL_DUAL: "full dual"}
@@ -103,14 +107,14 @@ def _part(
     cost = batch.column("paid_cents").to_numpy() / 100 * 12 / months
     prior = batch.column("prior_cents").to_numpy(zero_copy_only=False)
     seen = tree_design(batch, models.book)
-    live = seen[:, len(AXES) : len(AXES) + models.book.n_categories]
+    live = live_conditions(seen, models.book)
     masks = group_masks(batch, spec.groups)
     return {
         "cost": cost,
         "weight": months / 12,
         "block": batch.column("block").to_numpy().astype(np.int64),
         "segment": models.book.segment_of[profile].astype(np.int64),
-        "predicted": _predict(batch, models, seen),
+        "predicted": predict(batch, models, seen),
         "labels": _labels(batch, spec, models, seen),
         "flags": {g.name: masks[i] for i, g in enumerate(spec.groups)},
         "conditions": live,
@@ -119,11 +123,18 @@ def _part(
     }
 
 
-def _predict(batch: pa.RecordBatch, models: Models, seen: sparse.csr_array) -> dict[str, Floats]:
-    names = [n for n in batch.schema.names if n[0] == "w" and n[1:].isdigit()]
-    words = np.stack([batch.column(n).to_numpy() for n in names])
+def predict(
+    batch: pa.RecordBatch, models: Models, seen: sparse.csr_array | None = None
+) -> dict[str, Floats]:
+    """Return every model's predictions of prepared rows, dollars a year.
+
+    ``seen`` is what trees see, where it was made already.
+    """
+    words = words_of(batch, word_columns(batch))
     design = design_matrix(words, batch.column("profile").to_numpy(), models.book, models.columns)
     found = {name: design @ cents / 100 for name, cents in models.linear.items()}
+    if models.trees and seen is None:
+        seen = tree_design(batch, models.book)
     for family, trees in models.trees.items():
         base = found["linear"] if family == "residual" else 0.0
         found[family] = base + trees.predict(seen)
@@ -151,7 +162,10 @@ def _labels(
         ),
         "residence": np.where(lti == 1, "long-term institutional", "community"),
     }
-    own = {c: batch.column(c).to_numpy(zero_copy_only=False).astype(str) for c in spec.columns}
+    own = {
+        c: batch.column(carried_name(c)).to_numpy(zero_copy_only=False).astype(str)
+        for c in spec.columns
+    }
     return made | own
 
 
@@ -182,17 +196,18 @@ def column_pairs(columns: Columns) -> list[tuple[str, str]]:
     return [(s, n) for s, names in zip(columns.segments, columns.names, strict=True) for n in names]
 
 
-def add_baselines(train: Population, others: Sequence[Population]) -> None:
+def add_baselines(train: Population, others: Sequence[Population], cap_usd: float) -> None:
     """Predict by demographic variables alone, and by segment and last year's cost.
 
-    Both are weighted means of the training members of a cell; a cell that training has not seen
-    takes the mean of all.
+    Both are weighted means of capped cost of the training members of a cell; a cell of fewer than
+    ``CELL`` takes the mean of all.
     """
+    cost = np.minimum(train.cost, cap_usd)
     kinds: dict[str, Callable[[Population], NDArray[np.int64]]] = {
         "demographic": lambda p: p.cell,
         "prior cost": lambda p: p.segment * len(BANDS) + p.prior_band,
     }
     for name, label in kinds.items():
-        means = cell_means(label(train), train.cost, train.weight)
+        means = cell_means(label(train), cost, train.weight, CELL)
         for population in (train, *others):
             population.predicted[name] = means.predict(label(population))

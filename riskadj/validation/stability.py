@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskadj.measures.stability import change_in_errors, factor_change
+from riskadj.training.model_fit import Fitted, count_statistics, fit_model, rows_of
 from riskadj.training.runs import OUT_OF_TIME, TRAIN, Run, read_rows
-from riskadj.training.statistics import Statistics
-from riskadj.training.train import Fitted, count_statistics, fit_model, rows_of
+from riskadj.training.statistics import Statistics, summed
 from riskadj.training.uncertainty import robust_errors, second_pass
 
 MOVES = 15
@@ -28,7 +28,8 @@ def year_on_year(run: Run, statistics: Statistics, jobs: int) -> dict[str, Any]:
     before = fit_model(statistics, book, spec.fit, spec.equity)
     later = count_statistics(read_rows(run, OUT_OF_TIME), book, spec.target.cap_usd, spec.blocks,
                              spec.groups, jobs)  # fmt: skip
-    after = fit_model(later, book, spec.fit, spec.equity)
+    lenient = spec.fit.model_copy(update={"small_segments": "published"})
+    after = fit_model(later, book, lenient, spec.equity)
     errors = (_errors(run, before, TRAIN, "train"), _errors(run, after, OUT_OF_TIME, "all"))
     return compare_factors(before, after, errors)
 
@@ -39,9 +40,8 @@ def compare_factors(
     """Compare two fits of the same columns; ``errors`` are standard errors in factors."""
     first, second = (np.concatenate(f.factors.thousandths) / 1000 for f in (before, after))
     months = np.concatenate([
-        f.solved.statistics.term_months @ f.reduction.matrix.T
-        if f.solved else np.zeros(len(f.cents))
-        for f in before.segments
+        s.term_months * (f.solved is not None)
+        for f, s in zip(before.segments, summed(before.statistics), strict=True)
     ])  # fmt: skip
     there = months > 0
     z = change_in_errors(first, second, *errors)

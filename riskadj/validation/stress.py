@@ -1,16 +1,15 @@
 """Coding stress: what one more code a member earns, by how the code is chosen."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from riskadj.features.rulebook import WORD, Rulebook
-from riskadj.training.challengers import tree_design
-from riskadj.training.design import design_matrix
-from riskadj.validation.population import Models
+from riskadj.training.challengers import live_conditions, tree_design
+from riskadj.validation.population import Models, predict
 
 MOST_MEMBERS = 20_000
 POOLS = ("prevalence", "chronic pairs", "best paying")
@@ -43,53 +42,40 @@ class Stress:
 
 
 def coding_stress(batches: Iterator[pa.RecordBatch], models: Models, seed: int) -> list[Stress]:
-    """Add one condition to each of the first ``MOST_MEMBERS`` members and predict again."""
-    batch = _first(batches)
+    """Add one condition to each of at most ``MOST_MEMBERS`` drawn members and predict again.
+
+    Members of segments that use no diagnoses get none.
+    """
     rng = np.random.default_rng(seed)
-    before = _predict(batch, models)
+    batch = _drawn(batches, rng)
+    models = replace(models, linear={"linear": models.linear["linear"]})
+    before = predict(batch, models)
     live = _conditions(batch, models.book)
     found = []
     for pool in POOLS:
         who, added = _draw(pool, batch, models, live, rng)
-        after = _predict(_with_codes(batch, who, added), models)
+        after = predict(_with_codes(batch, who, added), models)
         share = len(who) / max(live.sum(), 1)
         for name, old in before.items():
+            if name == "oracle":
+                continue
             rise = float((after[name] - old)[who].mean()) if len(who) else float("nan")
             relative = float(after[name].sum() / old.sum() - 1)
             found.append(Stress(pool, name, len(who), rise, relative / share))
     return found
 
 
-def _first(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch:
-    parts, n = [], 0
-    for batch in batches:
-        parts.append(batch.slice(0, MOST_MEMBERS - n))
-        n += parts[-1].num_rows
-        if n >= MOST_MEMBERS:
-            break
-    return pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
-
-
-def _predict(batch: pa.RecordBatch, models: Models) -> dict[str, NDArray[np.float64]]:
-    profile = batch.column("profile").to_numpy()
-    design = design_matrix(_words(batch), profile, models.book, models.columns)
-    found = {"linear": design @ models.linear["linear"] / 100}
-    for family, trees in models.trees.items():
-        base = found["linear"] if family == "residual" else 0.0
-        found[family] = base + trees.predict(tree_design(batch, models.book))
-    return found
-
-
-def _words(batch: pa.RecordBatch) -> NDArray[np.int64]:
-    names = [n for n in batch.schema.names if n[0] == "w" and n[1:].isdigit()]
-    return np.stack([batch.column(n).to_numpy() for n in names])
+def _drawn(batches: Iterator[pa.RecordBatch], rng: np.random.Generator) -> pa.RecordBatch:
+    whole = pa.Table.from_batches(batches)
+    if whole.num_rows > MOST_MEMBERS:
+        rows = np.sort(rng.choice(whole.num_rows, MOST_MEMBERS, replace=False))
+        whole = whole.take(pa.array(rows))
+    return whole.combine_chunks().to_batches()[0]
 
 
 def _conditions(batch: pa.RecordBatch, book: Rulebook) -> NDArray[np.bool_]:
     """Return live conditions: bool, shape (n_members, n_categories)."""
-    first = tree_design(batch, book).shape[1] - 1 - book.n_categories
-    seen = tree_design(batch, book)[:, first : first + book.n_categories].toarray()
-    return np.asarray(seen, dtype=np.bool_)
+    return np.asarray(live_conditions(tree_design(batch, book), book).toarray(), dtype=np.bool_)
 
 
 def _draw(

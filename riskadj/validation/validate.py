@@ -1,18 +1,17 @@
 """``validate``: metrics of every model, then the gates; a failed one needs a name and a reason."""
 
 import datetime as dt
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from riskadj.errors import OptionError
-from riskadj.manifest import read_sealed, seal
+from riskadj.manifest import seal
 from riskadj.training.archive import load_statistics
 from riskadj.training.factors import project_normalization
-from riskadj.training.pipeline import metrics_text, rounded
-from riskadj.training.runs import TRAIN, Progress, Run, check_prepared, read_rows
+from riskadj.training.runs import TRAIN, Progress, Run, check_trained, read_rows
 from riskadj.training.signoff import add_event
+from riskadj.training.train import metrics_text, rounded
 from riskadj.validation.evaluate import evaluate, gather_periods, load_models
 from riskadj.validation.gates import Gate, check_gates, promotions
 from riskadj.validation.population import Population
@@ -47,12 +46,11 @@ def validate(
     OptionError
         The run is not prepared and trained.
     """
-    check_prepared(run)
+    if override is not None and not (override.name.strip() and override.reason.strip()):
+        raise OptionError("an override needs a name and a reason")
+    metrics = check_trained(run)
     book, spec = run.book(), run.spec
     models = load_models(run, book)
-    metrics = json.loads(read_sealed(run.model)["metrics.json"])
-    if read_sealed(run.model)["spec.toml"] != run.spec_path.read_bytes():
-        raise OptionError(f"{run.spec_path} changed since it was trained: train again")
     periods = gather_periods(run, models)
     metrics |= rounded(evaluate(periods, spec, progress))
     metrics["normalization"] = _normalization(run, periods, metrics["fit"]["denominator_usd"])
@@ -102,7 +100,5 @@ def _record(run: Run, gates: list[Gate], override: Override | None) -> None:
         add_event(run.model, "validated", "gates", run.spec.dated, "all gates passed")
     elif override is not None:
         over = "; ".join(f"{g.name} ({g.whom}): {g.value}, allowed {g.bound}" for g in failed)
-        reason = (
-            f"{override.reason.strip()} [overridden: {over}]" if override.reason.strip() else ""
-        )
+        reason = f"{override.reason.strip()} [overridden: {over}]"
         add_event(run.model, "validated", override.name, override.when, reason)

@@ -9,8 +9,8 @@ from riskadj.catalog import resolve_model
 from riskadj.publication.publish import publish
 from riskadj.publication.verify import verify
 from riskadj.sources.synthetic import write_population
-from riskadj.training.pipeline import train
 from riskadj.training.runs import open_run, prepare
+from riskadj.training.train import train
 from riskadj.validation.validate import validate
 
 MEMBERS, SEED = 200_000, 20261125  # as `make retrain-demo` says

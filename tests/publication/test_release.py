@@ -10,7 +10,7 @@ from riskadj.publication.release import (
     suppressed_pairs,
 )
 from riskadj.training.disclosure import hidden_parts
-from riskadj.training.fit import solve_terms
+from riskadj.training.segment_fit import solve_terms
 from riskadj.training.spec import Fit
 from tests.training.cohorts import NAMES, draw_cohort, fit_of, tiny_model
 

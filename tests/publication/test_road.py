@@ -14,10 +14,10 @@ from riskadj import load_model
 from riskadj.cli import app
 from riskadj.errors import InputError, ModelFolderError, OptionError
 from riskadj.manifest import seal
-from riskadj.training.archive import load_arrays, save_arrays
-from riskadj.training.pipeline import train
+from riskadj.training.archive import arrays_hash, load_arrays, save_arrays
 from riskadj.training.runs import Run, open_run, prepare, read_rows
 from riskadj.training.signoff import read_events, status_of
+from riskadj.training.train import train
 from tests.publication.road import quiet, small_spec
 
 
@@ -111,10 +111,44 @@ def test_training_again_gives_the_same_bytes(run: Run, trained: Run) -> None:
 
 
 def test_a_changed_spec_is_not_trained(run: Run) -> None:
-    run.spec_path.write_text(run.spec_path.read_text("utf-8") + "\n# changed\n", encoding="utf-8")
+    text = run.spec_path.read_text("utf-8").replace("test_share = 0.25", "test_share = 0.2")
+    run.spec_path.write_text(text, encoding="utf-8")
+    changed = open_run(run.spec_path, run.data, run.folder)
 
     with pytest.raises(OptionError, match="changed since it was prepared"):
-        train(run, 1, quiet)
+        train(changed, 1, quiet)
+
+
+def test_a_comment_needs_no_preparing_but_training(run: Run) -> None:
+    from riskadj.validation.validate import validate
+
+    run.spec_path.write_text(run.spec_path.read_text("utf-8") + "\n# said\n", encoding="utf-8")
+    changed = open_run(run.spec_path, run.data, run.folder)
+
+    with pytest.raises(OptionError, match="changed since it was trained"):
+        validate(changed, 1, None, quiet)
+    train(changed, 1, quiet)
+
+
+def test_rows_prepared_again_need_training_again(run: Run) -> None:
+    from riskadj.validation.validate import validate
+
+    head = json.loads((run.folder / "prepare.json").read_text("utf-8"))
+    head["train"]["rows_sha256"] = "another"
+    (run.folder / "prepare.json").write_text(json.dumps(head), encoding="utf-8")
+
+    with pytest.raises(OptionError, match="prepared again since it was trained"):
+        validate(run, 1, None, quiet)
+
+
+def test_a_blank_reason_leaves_a_run_as_it_was(run: Run) -> None:
+    from riskadj.validation.validate import Override, validate
+
+    before = {p.name: p.read_bytes() for p in run.model.iterdir()}
+
+    with pytest.raises(OptionError, match="needs a name and a reason"):
+        validate(run, 1, Override("Bob", "  ", run.spec.dated), quiet)
+    assert {p.name: p.read_bytes() for p in run.model.iterdir()} == before
 
 
 def test_a_failed_gate_exits_5_and_an_override_is_recorded(run: Run, monkeypatch, capsys) -> None:
@@ -128,7 +162,7 @@ def test_a_failed_gate_exits_5_and_an_override_is_recorded(run: Run, monkeypatch
     assert command(monkeypatch, "validate", run.spec_path, *options) == 5
     shown = capsys.readouterr().out
     assert "FAILED" in shown
-    assert "predicted decile, test" in shown
+    assert "decile, test" in shown
     assert status_of(run.model) == "draft"
 
     who = ["--override", "A. Actuary", "--reason", "known drift", "--on", "2026-11-25"]
@@ -136,7 +170,7 @@ def test_a_failed_gate_exits_5_and_an_override_is_recorded(run: Run, monkeypatch
     event = read_events(run.model)[-1]
     assert (event.status, event.who, event.when) == ("validated", "A. Actuary", "2026-11-25")
     assert "known drift" in event.reason
-    assert "predicted decile" in event.reason
+    assert "decile, test" in event.reason
 
 
 def test_an_override_needs_a_name_and_a_reason(run: Run, monkeypatch, capsys) -> None:
@@ -212,9 +246,16 @@ def test_an_altered_statistic_fails_even_when_sealed_again(
     seal(folder)
 
     assert command(monkeypatch, "verify", folder) == 5
-    shown = capsys.readouterr().out
-    assert "statistics are the published ones" in shown
-    assert shown.count("DIFFERS") >= 2
+    assert "statistics are the published ones" in capsys.readouterr().out
+
+    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    metrics["fit"]["statistics_sha256"] = arrays_hash(arrays)
+    (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    seal(folder)
+
+    assert command(monkeypatch, "verify", folder, "--json") == 5
+    failed = {c["what"] for c in json.loads(capsys.readouterr().out) if not c["passed"]}
+    assert "coefficients re-solved to the cent" in failed
 
 
 def test_an_altered_coefficient_fails_even_when_sealed_again(
@@ -290,7 +331,7 @@ def test_race_and_ethnicity_never_predict(trained: Run) -> None:
 
 def test_a_shuffled_cost_explains_nothing(trained: Run, tmp_path: Path) -> None:
     from riskadj.measures.metrics import balanced, r2
-    from riskadj.training.train import count_statistics, fit_model, rows_of
+    from riskadj.training.model_fit import count_statistics, fit_model, rows_of
 
     rng = np.random.default_rng(0)
     batch = pa.Table.from_batches(read_rows(trained, "train", "train")).combine_chunks()
@@ -299,9 +340,9 @@ def test_a_shuffled_cost_explains_nothing(trained: Run, tmp_path: Path) -> None:
     for name in ("paid_cents", "months"):
         shuffled = shuffled.set_column(shuffled.schema.get_field_index(name), name, mixed[name])
     book = trained.book()
-    fitted = fit_model(
-        count_statistics(shuffled.to_batches(), book, 250_000, 500), book, trained.spec.fit
-    )
+    nothing_published = trained.spec.fit.model_copy(update={"small_terms": "drop"})
+    statistics = count_statistics(shuffled.to_batches(), book, 250_000, 500)
+    fitted = fit_model(statistics, book, nothing_published)
 
     test = list(rows_of(read_rows(trained, "train", "test"), book, fitted.columns, 250_000))
     predicted = np.concatenate([t.design @ fitted.cents for t in test])

@@ -8,8 +8,8 @@ import pytest
 
 from riskadj.publication.publish import publish
 from riskadj.publication.verify import verify
-from riskadj.training.pipeline import train
 from riskadj.training.runs import Run, open_run, prepare
+from riskadj.training.train import train
 from riskadj.validation.validate import Override, validate
 from tests.publication.road import quiet, small_spec
 

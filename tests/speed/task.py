@@ -37,9 +37,9 @@ def count(members: str, diagnoses: str) -> None:
 def fit(members: str, diagnoses: str, costs: str, memory_limit: str = "") -> None:
     from riskadj.catalog import resolve_model
     from riskadj.features.rulebook import compile_rulebook
+    from riskadj.training.model_fit import fit_tables
     from riskadj.training.prepare import Sources
     from riskadj.training.spec import Fit
-    from riskadj.training.train import fit_tables
     from tests.speed.population import CAP_USD, COST_YEAR, HOW
 
     year = COST_YEAR - 1
@@ -70,7 +70,7 @@ def warm_up() -> None:
     """Load every module that scoring loads when first used: not what is measured."""
     from riskadj.scoring.scorer import load_model
 
-    importlib.import_module("riskadj.training.train")
+    importlib.import_module("riskadj.training.model_fit")
     importlib.import_module("riskadj.sources.synthetic")
     members = pa.table({"member_id": [1], "age": [70], "sex": ["F"], "orec": [0]})
     load_model(MODEL).score(members, pa.table({"member_id": [1], "diagnosis_code": ["E119"]}))

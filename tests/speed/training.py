@@ -13,11 +13,11 @@ from riskadj.connection import connect
 from riskadj.features.rulebook import compile_rulebook
 from riskadj.measures.intervals import bootstrap_counts
 from riskadj.training.design import design_columns
-from riskadj.training.fit import solve_terms
+from riskadj.training.model_fit import fit_model, rows_of
 from riskadj.training.prepare import Sources, Split, prepared_batches
+from riskadj.training.segment_fit import solve_terms
 from riskadj.training.spec import Fit
 from riskadj.training.statistics import accumulate
-from riskadj.training.train import fit_model, rows_of
 from riskadj.training.uncertainty import bootstrap_coefficients
 from tests.speed.population import CAP_USD, COST_YEAR, HOW
 

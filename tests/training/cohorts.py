@@ -8,7 +8,7 @@ from scipy import sparse
 
 from riskadj.model import AGE_LIMIT, Cell, Count, ModelFacts, RiskModel, Segment
 from riskadj.training.design import Columns
-from riskadj.training.fit import PriorSource, SegmentFit, fit_segment
+from riskadj.training.segment_fit import PriorSource, SegmentFit, fit_segment
 from riskadj.training.spec import Fit
 from riskadj.training.statistics import Rows, Statistics, accumulate, summed
 

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from riskadj.errors import InputError, OptionError
 from riskadj.training.constrained import Constraints, solve
-from riskadj.training.fit import constraints_of, normal_equations
+from riskadj.training.segment_fit import constraints_of, normal_equations
 from riskadj.training.spec import Equity, Fit
 from riskadj.training.statistics import summed
 from riskadj.training.uncertainty import block_errors
@@ -166,14 +166,20 @@ def test_fixed_and_dropped_terms() -> None:
     np.testing.assert_allclose(fit.solved.solution.coefficients, expected, rtol=1e-9)
 
 
-def test_a_term_nobody_has_is_dropped_with_a_line() -> None:
+@pytest.mark.parametrize(
+    ("policy", "line", "cents"),
+    [("merge", "rare keeps its published factor: no member has it", 500_000),
+     ("drop", "rare dropped: no member has it", 0)],
+)  # fmt: skip
+def test_a_term_nobody_has_is_said_and_never_a_silent_zero(policy, line, cents) -> None:
     design = COHORT.design.copy()
     design[:, 7] = 0
+    rows = Cohort(design, COHORT.months, COHORT.paid, COHORT.block).rows()
 
-    fit = fit_of(Cohort(design, COHORT.months, COHORT.paid, COHORT.block).rows())
+    fit = fit_of(rows, small_terms=policy)
 
-    assert "rare dropped: no member has it" in fit.reduction.lines
-    assert fit.cents[7] == 0
+    assert line in fit.reduction.lines
+    assert fit.cents[7] == cents
 
 
 def test_collinear_terms_are_named() -> None:
@@ -185,13 +191,14 @@ def test_collinear_terms_are_named() -> None:
     assert "rare dropped: collinear: determined by lung" in fit.reduction.lines
 
 
-def test_small_terms_are_merged_with_a_relative_or_dropped() -> None:
+def test_small_terms_are_merged_with_a_relative_or_keep_the_published_factor() -> None:
     few = COHORT.take(np.arange(1500))
     fit = fit_of(few.rows(), small_members=160)
 
     lines = "\n".join(fit.reduction.lines)
     assert "severe = mild: one term" in lines
-    assert "rare dropped" in lines
+    assert "rare keeps its published factor" in lines
+    assert fit.cents[7] == 500_000
     assert min(fit.solved.statistics.term_members) >= 160
 
 
@@ -248,7 +255,12 @@ def test_shrinkage_between_data_and_published() -> None:
     middle = fit_of(statistics, method="shrinkage", shrinkage_members=500)
 
     np.testing.assert_allclose(weak.solved.solution.coefficients, alone, rtol=1e-6)
-    np.testing.assert_allclose(strong.solved.solution.coefficients, 500_000, rtol=1e-3)
+    ratios = strong.solved.solution.coefficients / strong.solved.solution.coefficients[0]
+    np.testing.assert_allclose(ratios[:3], 1, rtol=0.5)
+    for fit in (weak, strong, middle):  # whatever pulls, the budget is kept
+        own = fit.solved.statistics
+        paid = fit.solved.solution.coefficients @ own.term_months
+        assert paid == pytest.approx(own.total_cost, rel=1e-9)
     n = summed(statistics)[0].term_members
     np.testing.assert_allclose(middle.solved.prior.credibility, n / (n + 500), atol=1e-6)
 
@@ -277,6 +289,25 @@ def test_group_mean_is_closed_and_budget_kept() -> None:
 
     assert after == pytest.approx(before / 2, rel=1e-6)
     assert ratio == pytest.approx(1, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "options", [{"fixed_usd": {"heart": 1500.0}}, {"small_members": 300}]
+)  # fmt: skip
+def test_equity_and_budget_count_what_is_not_fitted(options) -> None:
+    masks = (COHORT.design[:, 6] == 1) & (COHORT.block % 2 == 0)
+    statistics = count(COHORT.rows(groups=masks[None, :]), groups=("some",))
+    w, y, x = plain(COHORT)
+
+    def gap(fit):
+        p = x @ fit.cents
+        return (w * (p - y))[masks].sum() / w[masks].sum(), (w * p).sum() / (w * y).sum()
+
+    before, _ = gap(fit_of(statistics, **options))
+    after, ratio = gap(fit_of(statistics, [(0, Equity(group="some", close=0.5))], **options))
+
+    assert after == pytest.approx(before / 2, abs=2)  # coefficients are whole cents
+    assert ratio == pytest.approx(1, abs=1e-5)
 
 
 def test_a_group_of_three_is_not_constrained_and_said() -> None:

@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from riskadj.errors import InputError, ModelFolderError, OptionError
+from riskadj.training.tree_text import check_tree_text, public_text
 from riskadj.training.trees import TreeRegressor, load_trees
 
 ROWS = "leaves and bins count rows, not weights: weight 2 is not row twice"
@@ -277,3 +278,21 @@ def test_bytes_and_missing_files_are_refused(tmp_path: Path) -> None:
         load_trees(tmp_path / "trees.txt")
     with pytest.raises(ModelFolderError, match="cannot be read: No such file"):
         load_trees(tmp_path / "none.txt")
+
+
+def test_published_trees_predict_the_same_and_tell_no_sizes() -> None:
+    X, y, w = cohort(700)  # noqa: N806
+    X = np.column_stack([X, np.random.default_rng(0).integers(20, 103, 700)])  # noqa: N806
+    model = TreeRegressor(**SMALL).fit(X, y, w)
+
+    text = public_text(model.model_text_)
+    check_tree_text(text)
+    again = clone(model)
+    again.model_text_, again.n_features_in_ = text, 8
+
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    counts = [int(n) for line in re.findall(r"(?m)_count=(.*)$", text) for n in line.split()]
+    assert counts
+    assert all(n % 10 == 0 for n in counts)
+    assert "[0:1000]" in text
+    assert ":102]" not in text

@@ -6,7 +6,7 @@ import pytest
 from riskadj.errors import OptionError
 from riskadj.measures.intervals import bootstrap_counts
 from riskadj.training.factors import project_normalization, relative_factors
-from riskadj.training.fit import SegmentFit
+from riskadj.training.segment_fit import SegmentFit
 from riskadj.training.spec import Fit
 from riskadj.training.statistics import Rows, summed
 from riskadj.training.uncertainty import (
@@ -54,6 +54,20 @@ def test_a_coefficient_on_its_bound_has_no_error() -> None:
     assert fit.status[6] == "at_zero"
     assert errors[6] == pytest.approx(0, abs=1e-9)
     assert (np.delete(errors, 6) > 0).all()
+
+
+def test_what_stepwise_joined_and_dropped_has_no_error_of_its_own() -> None:
+    truth = np.array([2000, 3000, 4500, 3000, 5000, 6000, -4000, 20000])
+    rows = draw_cohort(3000, 2, truth).rows()
+    statistics = count(rows)
+    errors = {}
+    for method in ("wls", "cms-stepwise"):
+        fit = fit_of(statistics, method=method)
+        second = second_pass([rows], statistics, fit.cents.astype(float))
+        errors[method] = robust_errors(fit, second.spread[0])
+
+    assert errors["cms-stepwise"][6] == pytest.approx(0, abs=1e-9)
+    np.testing.assert_allclose(errors["cms-stepwise"], errors["wls"], rtol=1e-6, atol=1e-6)
 
 
 def test_bootstrap_and_block_errors_agree_with_robust_ones() -> None:

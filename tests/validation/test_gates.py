@@ -25,7 +25,9 @@ def group(name: str, ratio: float, trees: float = 1.0) -> dict:
             "net_compensation_usd": net, "others": {"lightgbm": trees}}  # fmt: skip
 
 
-def metrics(train=1.0, later=1.0, decile=1.0, race=1.0, trees=1.0, gain=0.01, **segment) -> dict:
+def metrics(
+    train=1.0, later=1.0, decile=1.0, race=1.0, trees=1.0, gain=0.01, base=-0.01, **segment
+) -> dict:
     def period(ratio: float) -> dict:
         return {
             "models": {"linear": {"capped": {"predictive_ratio": ratio}}},
@@ -33,12 +35,20 @@ def metrics(train=1.0, later=1.0, decile=1.0, race=1.0, trees=1.0, gain=0.01, **
                 "predicted decile": {"rows": [group("01", decile), group("02", 1.0)]},
                 "race_ethnicity": {"rows": [group("white", 1.0), group("black", race, trees)]},
             },
-            "differences_to_linear": {"lightgbm": {"r2": {"low": gain}}},
+            "differences_to_linear": {
+                "lightgbm": {"r2": {"low": gain}},
+                "base": {"r2": {"low": base}},
+            },
         }
 
     first = {"models": period(train)["models"]}
     periods = {"train": first, "test": period(1.0), "out_of_time": period(later)}
-    return {"fit": {"segments": [SEGMENT | segment, {"segment": "SNPNE"}]}, "periods": periods}
+    return {
+        "fit": {
+            "segments": [SEGMENT | {"predictive_ratio": train} | segment, {"segment": "SNPNE"}]
+        },
+        "periods": periods,
+    }
 
 
 def failed(found: dict, **gates) -> list[tuple[str, str]]:
@@ -53,10 +63,11 @@ def test_a_right_fit_passes() -> None:
 @pytest.mark.parametrize(
     ("changes", "gate", "whom"),
     [
-        ({"train": 1.002}, "predictive ratio", "all, train"),
-        ({"later": 0.97}, "predictive ratio", "all, out_of_time"),
-        ({"decile": 0.88}, "predictive ratio, decile", "predicted decile, test 01"),
+        ({"train": 1.002}, "predictive ratio", "segment CNA, train"),
+        ({"later": 0.97}, "predictive ratio", "all, out of time"),
+        ({"decile": 0.88}, "predictive ratio, decile", "decile, test 01"),
         ({"race": 0.9}, "predictive ratio, group", "race_ethnicity, test black"),
+        ({"base": 0.001}, "base model not better", "test"),
         ({"kkt_stationarity_usd": 0.02}, "KKT stationarity", "segment CNA"),
         ({"kkt_violation_usd": 0.02}, "constraints hold", "segment CNA"),
         ({"least_coefficient_usd": -0.02}, "least coefficient", "segment CNA"),
@@ -79,3 +90,22 @@ def test_a_challenger_must_gain_and_treat_no_group_worse(changes, promoted: bool
     spec = spec_with(challengers=[{"family": "lightgbm", "rounds": 5, "min_members_in_leaf": 200}])
 
     assert [p.promoted for p in promotions(metrics(**changes), spec)] == [promoted]
+
+
+def test_what_cannot_be_measured_does_not_pass() -> None:
+    found = metrics()
+    for period in ("test", "out_of_time"):
+        found["periods"][period]["groups"]["predicted decile"]["rows"] = []
+
+    gates = [g for g in check_gates(found, spec_with()) if "decile" in g.name]
+
+    assert gates
+    assert not any(g.passed for g in gates)
+    assert all("not measurable" in g.value for g in gates)
+
+
+@pytest.mark.parametrize("gates", [{"decile_ratio": float("inf")}, {"decile_ratio": 0.5},
+                                   {"predictive_ratio_train": 0.02}, {"kkt_usd": 0}])  # fmt: skip
+def test_looser_gates_need_an_override_not_a_spec(gates) -> None:
+    with pytest.raises(ValueError, match=r"decile_ratio|predictive_ratio_train|kkt_usd"):
+        Gates(**gates)

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from riskadj.errors import OptionError
-
 SHEET = Path(__file__).parent / "asop.toml"
 
 
@@ -26,13 +24,13 @@ def asop_sheet(answers: Mapping[str, str]) -> list[Statement]:
 
     Raises
     ------
-    OptionError
+    ValueError
         An answer to no question.
     """
     fields = tomllib.loads(SHEET.read_text(encoding="utf-8"))["field"]
     known = {f["key"] for f in fields}
     if odd := sorted(set(answers) - known):
-        raise OptionError(f"asop: no field {', '.join(odd)}. There are: {', '.join(sorted(known))}")
+        raise ValueError(f"asop: no field {', '.join(odd)}. There are: {', '.join(sorted(known))}")
     return [Statement(**f, answer=answers.get(f["key"], "").strip()) for f in fields]
 
 

@@ -1,7 +1,7 @@
 """Fit a segment's coefficients from its statistics: constrained, shrunk, or CMS's stepwise way."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +114,8 @@ def fit_segment(
     """
     if statistics.total_members == 0:
         raise InputError(f"segment {segment}: no members to fit it on")
-    reduction = reduce_terms(statistics, model, fit, prior.cents(segment, statistics.names))
+    published = prior.thousandths(segment, statistics.names)
+    reduction = reduce_terms(statistics, model, fit, published, prior.cents_per_thousandth)
     small = reduced(statistics, reduction)
     constraints = constraints_of(reduction, model, fit)
     shrunk = prior.for_terms(reduction, small, segment) if fit.method == "shrinkage" else None
@@ -170,6 +171,20 @@ def whole_cents(reduction: Reduction, coefficients: Array) -> NDArray[np.int64]:
     return np.where(reduction.term_of >= 0, cents, fixed)
 
 
+def predicted_cents(
+    reduction: Reduction, coefficients: Array, statistics: SegmentStatistics
+) -> float:
+    """Return what a segment is predicted to cost: sum of cents x months, terms in whole cents.
+
+    A pooled term's own coefficient is not rounded: its variables' months are not published.
+    """
+    pooled = reduction.mean_of(reduction.weights) != reduction.mean_of(
+        np.ones(len(reduction.weights))
+    )
+    cents = np.where(pooled, coefficients, np.rint(coefficients))
+    return float(cents @ statistics.term_months) + statistics.explained
+
+
 def solve_terms(
     statistics: SegmentStatistics, constraints: Constraints, fit: Fit, prior: Prior | None
 ) -> Solution:
@@ -177,6 +192,8 @@ def solve_terms(
     gram, moment = normal_equations(statistics, prior)
     if fit.method == "cms-stepwise":
         return stepwise(gram, moment, constraints)
+    if prior is not None and not len(constraints.equal):
+        constraints = balanced(constraints, statistics)
     return solve(gram, moment, constraints)
 
 
@@ -214,7 +231,20 @@ def constraints_of(reduction: Reduction, model: RiskModel, fit: Fit) -> Constrai
 
 def _both_priced(reduction: Reduction, parent: int, child: int) -> bool:
     """Say whether the fit or the spec decides both; published factors may break the order."""
-    return all(reduction.status[i] not in ("dropped", "published") for i in (parent, child))
+    apart = ("dropped", "published", "pooled")
+    return all(reduction.status[i] not in apart for i in (parent, child))
+
+
+def balanced(constraints: Constraints, statistics: SegmentStatistics) -> Constraints:
+    """Add the balance row: the budget is the segment's cost, whatever pulls at coefficients.
+
+    What coefficients that are not fitted predict is taken off first.
+    """
+    row = statistics.term_months / statistics.total_months
+    level = (statistics.total_cost - statistics.explained) / statistics.total_months
+    return Constraints(constraints.at_least, constraints.bound,
+                       np.vstack([constraints.equal, row]),
+                       np.append(constraints.level, level))  # fmt: skip
 
 
 def with_equity(
@@ -224,14 +254,16 @@ def with_equity(
     equity: Sequence[tuple[int, Equity]],
 ) -> Constraints:
     """Add a row for each group's mean and the balance row, without which money appears."""
-    rows = [statistics.term_months / statistics.total_months]
-    levels = [statistics.total_cost / statistics.total_months]
+    rows, levels = [], []
     for g, wish in equity:
         row = statistics.group_months[g] / statistics.group_total_months[g]
         mean = statistics.group_cost[g] / statistics.group_total_months[g]
         rows.append(row)
         levels.append(mean + (1 - wish.close) * (row @ free.coefficients - mean))
-    return Constraints(constraints.at_least, constraints.bound, np.array(rows), np.array(levels))
+    return balanced(
+        Constraints(constraints.at_least, constraints.bound, np.array(rows), np.array(levels)),
+        statistics,
+    )
 
 
 def stepwise(gram: Array, moment: Array, constraints: Constraints) -> Solution:
@@ -242,7 +274,7 @@ def stepwise(gram: Array, moment: Array, constraints: Constraints) -> Solution:
     """
     rows: list[Array] = [*constraints.equal]
     levels: list[float] = [*constraints.level]
-    n = len(moment)
+    n, taken = len(moment), list[int]()
     for _ in range(len(constraints.at_least) + 1):
         given = Constraints(np.zeros((0, n)), np.zeros(0), np.array(rows).reshape(-1, n),
                             np.array(levels))  # fmt: skip
@@ -250,9 +282,12 @@ def stepwise(gram: Array, moment: Array, constraints: Constraints) -> Solution:
         short = constraints.bound - constraints.at_least @ found.coefficients
         broken = np.flatnonzero(short > 1e-6)
         if not len(broken):
-            return found
+            tied = np.zeros(len(constraints.at_least), dtype=np.bool_)
+            tied[taken] = True
+            return replace(found, binding=tied, multipliers=np.zeros(len(tied)))
         negative = [i for i in broken if np.count_nonzero(constraints.at_least[i]) == 1]
         for i in negative or broken[:1]:
+            taken.append(int(i))
             rows.append(constraints.at_least[i])
             levels.append(float(constraints.bound[i]))
     raise OptionError("cms-stepwise: dropping and joining did not come to an end")
@@ -280,15 +315,18 @@ class PriorSource:
     members: float
     errors: Errors
 
+    def thousandths(self, segment: str, variables: Sequence[str]) -> NDArray[np.int64]:
+        """Return the published coefficients of some variables."""
+        return np.array([self.published[segment, v] for v in variables], dtype=np.int64)
+
     def cents(self, segment: str, variables: Sequence[str]) -> Array:
-        """Return the published coefficients of some variables, in cents a year."""
-        own = [self.published[segment, v] for v in variables]
-        return np.array(own, dtype=np.float64) * self.cents_per_thousandth
+        """Return them in cents a year."""
+        own = self.thousandths(segment, variables).astype(np.float64)
+        return own * self.cents_per_thousandth
 
     def for_terms(self, reduction: Reduction, statistics: SegmentStatistics, segment: str) -> Prior:
         """Return the prior of a segment's terms: means over the variables of a merged term."""
-        shares = reduction.matrix / np.maximum(reduction.matrix.sum(axis=0), 1)
-        cents = self.cents(segment, reduction.variables) @ shares
+        cents = reduction.mean_of(self.cents(segment, reduction.variables))
         if self.members:
             n = statistics.term_members
             return Prior(cents, printed(n / (n + self.members)))
