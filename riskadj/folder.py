@@ -37,7 +37,21 @@ def read_model(folder: Path, key: str) -> RiskModel:
         defines, a term in a segment's list without a coefficient, or a coefficient without one.
     """
     tables = Tables(folder, read_sealed(folder))
-    model = RiskModel(
+    try:
+        model = _model(tables, key)
+    except ValueError:
+        raise ModelFolderError(
+            f"{folder}: a table has a row with another number of columns than its header, or text "
+            "where a number belongs"
+        ) from None
+    if faults := list(_faults(model)):
+        shown = "\n  ".join(faults[:10])
+        raise ModelFolderError(f"{folder}: {len(faults)} faults:\n  {shown}")
+    return model
+
+
+def _model(tables: "Tables", key: str) -> RiskModel:
+    return RiskModel(
         key=key,
         facts=tables.facts(),
         segments=tuple(
@@ -60,10 +74,6 @@ def read_model(folder: Path, key: str) -> RiskModel:
         counts=tables.counts(),
         coefficients=tables.coefficients(),
     )
-    if faults := list(_faults(model)):
-        shown = "\n  ".join(faults[:10])
-        raise ModelFolderError(f"{folder}: {len(faults)} faults:\n  {shown}")
-    return model
 
 
 class Tables:

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ class Statistics:
     ----------
     segments, names
         Column names of each segment.
-    months, members : csr_array of int64, shape (n_blocks, n_pairs)
+    months, members : csr_array of int32, shape (n_blocks, n_pairs)
         Sums over members with both columns of a pair; pairs of a segment are its p x p matrix,
         row by row (``pairs_of``).
     cost : int64, shape (n_blocks, n_columns)
@@ -225,14 +225,16 @@ def accumulate(
         The same bits for any order, batches or number of jobs.
     """
     empty = _empty(columns, blocks, tuple(group_names))
-    work = (delayed(_count)(rows, empty) for rows in batches)
     packed: sparse.csr_array | None = None
     dense = {n: getattr(empty, n).copy() for n in empty.__slots__[5:]}
-    run = Parallel(n_jobs=jobs, prefer="threads", return_as="generator_unordered")
-    for pairs, parts in run(work):
-        packed = pairs if packed is None else packed + pairs
-        for name, part in parts.items():
-            dense[name] += part
+    rows = iter(batches)
+    with Parallel(n_jobs=jobs, prefer="threads", batch_size=1) as run:
+        # a few at a time: what is counted but not yet added must not pile up
+        while window := list(islice(rows, jobs)):
+            for pairs, parts in run(delayed(_count)(batch, empty) for batch in window):
+                packed = pairs if packed is None else packed + pairs
+                for name, part in parts.items():
+                    dense[name] += part
     if int(dense["total_members"].sum()) > MOST_MEMBERS:
         raise InputError(f"over {MOST_MEMBERS:,} members: count them in parts and add the parts")
     months, members = _unpacked(packed, columns, blocks)
@@ -246,7 +248,7 @@ def _empty(columns: Columns, blocks: int, group_names: tuple[str, ...]) -> Stati
     def zeros(*shape: int) -> NDArray[np.int64]:
         return np.zeros(shape, dtype=np.int64)
 
-    pairs = sparse.csr_array((blocks, n_pairs), dtype=np.int64)
+    pairs = sparse.csr_array((blocks, n_pairs), dtype=np.int32)
     by_segment = zeros(blocks, n_segments)
     by_group = zeros(n_groups, n_segments)
     return Statistics(
@@ -316,19 +318,20 @@ def _unpacked(
     starts = np.concatenate(([0], np.cumsum(sizes**2)))
     shape = (blocks, int(starts[-1]))
     if packed is None:
-        empty = sparse.csr_array(shape, dtype=np.int64)
+        empty = sparse.csr_array(shape, dtype=np.int32)
         return empty, empty
     packed.sort_indices()
     left = np.arange(columns.n_columns)
     segment = np.searchsorted(columns.offsets, left, side="right") - 1
     first = columns.offsets[segment]
-    base = starts[segment] + (left - first) * sizes[segment] - first
-    pair = np.repeat(np.tile(base, blocks), np.diff(packed.indptr)) + packed.indices
+    base = (starts[segment] + (left - first) * sizes[segment] - first).astype(np.int32)
+    pair = np.repeat(np.tile(base, blocks), np.diff(packed.indptr))
+    pair += packed.indices
     ends = packed.indptr[:: columns.n_columns]
-    whole = packed.data.astype(np.int64)
+    members, months = np.divmod(packed.data, COUNT)
     return (
-        sparse.csr_array((whole % COUNT, pair, ends), shape=shape),
-        sparse.csr_array((whole // COUNT, pair, ends), shape=shape),
+        sparse.csr_array((months.astype(np.int32), pair, ends), shape=shape),
+        sparse.csr_array((members.astype(np.int32), pair, ends), shape=shape),
     )
 
 

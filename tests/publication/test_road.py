@@ -1,6 +1,9 @@
 """From tables to a published folder and back: the whole road on a small invented population."""
 
+import csv
+import io
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +16,10 @@ import pytest
 from riskadj import load_model
 from riskadj.cli import app
 from riskadj.errors import InputError, ModelFolderError, OptionError
+from riskadj.importers.draft import csv_text
 from riskadj.manifest import seal
 from riskadj.training.archive import arrays_hash, load_arrays, save_arrays
+from riskadj.training.folder import read_fit
 from riskadj.training.runs import Run, open_run, prepare, read_rows
 from riskadj.training.signoff import read_events, status_of
 from riskadj.training.train import train
@@ -273,6 +278,106 @@ def test_an_altered_coefficient_fails_even_when_sealed_again(
     seal(folder)
 
     assert command(monkeypatch, "verify", folder) == 5
+
+
+def reseal_after(published: Path, folder: Path, name: str, change) -> Path:
+    """A copy of a published folder with one file changed, sealed again by the forger."""
+    shutil.copytree(published, folder)
+    path = folder / name
+    path.write_text(change(path.read_text("utf-8")), encoding="utf-8", newline="\n")
+    seal(folder)
+    return folder
+
+
+def in_fit(column: str, value: str, status: str):
+    """Change a column of the first line of ``fit.csv`` with a status, in segment CNA."""
+
+    def change(text: str) -> str:
+        header, *rows = list(csv.reader(io.StringIO(text)))
+        row = next(r for r in rows if r[0] == "CNA" and r[header.index("status")] == status
+                   and r[header.index("term")] != r[1])  # fmt: skip
+        row[header.index(column)] = value
+        return csv_text(header, rows)
+
+    return change
+
+
+FORGERIES = {
+    "a factor": ("coefficients.csv", lambda t: re.sub(r"(\nHCC111,,,)[\d.]+", r"\g<1>9.999", t)),
+    "a column too many": ("coefficients.csv", lambda t: t.replace("\nHCC111,", "\nHCC111,1,")),
+    "the denominator": ("model.toml", lambda t: re.sub(r'denominator_usd = "[\d.]+"',
+                                                       'denominator_usd = "1.00"', t)),
+    "dollars of a merged variable": ("fit.csv", in_fit("usd", "99999.00", "merged")),
+    "dollars of a pooled variable": ("fit.csv", in_fit("usd", "99999.00", "pooled")),
+    "a gate": ("metrics.json", lambda t: t.replace('"passed": false', '"passed": true')),
+    "a metric": ("metrics.json", lambda t: re.sub(r'"r2": 0\.\d+', '"r2": 0.99', t, count=1)),
+    "a signature": ("signoff.toml", lambda t: t.replace('"validated"', '"approved"')),
+    "the report": ("report.html", lambda t: t.replace("</main>", "<p>approved</p></main>")),
+    "the spec": ("spec.toml", lambda t: t.replace("order = true", "order = false")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", FORGERIES)
+def test_a_forged_folder_without_statistics_does_not_verify(
+    published: Path, tmp_path: Path, what: str, monkeypatch
+) -> None:
+    name, change = FORGERIES[what]
+    bare = tmp_path / "bare"
+    shutil.copytree(published, bare)
+    (bare / "statistics.npz").unlink()
+    before = (bare / name).read_text("utf-8")
+    folder = reseal_after(bare, tmp_path / "model", name, change)
+    assert (folder / name).read_text("utf-8") != before
+
+    assert command(monkeypatch, "verify", folder) in (4, 5)
+
+
+def test_no_column_tells_a_hidden_count(published: Path) -> None:
+    rows = read_fit((published / "fit.csv").read_text("utf-8"), "")
+    hidden = [r for r in rows if not r.members.isdigit()]
+
+    assert hidden
+    assert {(r.z_limited, r.z_buhlmann) for r in hidden} == {("", "")}
+    assert not any(r.se_usd or r.low_usd for r in rows if not r.term)
+
+
+def test_a_folder_of_somebody_elses_is_not_replaced(
+    published: Path, trained: Run, tmp_path
+) -> None:
+    from riskadj.publication.publish import publish
+
+    run = open_run(trained.spec_path, trained.data, published.parent / "run")
+    for name in ("manifest.json", "budget.xlsx"):
+        folder = tmp_path / name
+        shutil.copytree(published, folder)
+        (folder / name).write_text("{}", encoding="utf-8")
+
+        with pytest.raises(OptionError, match="would be lost"):
+            publish(run, folder, None, None, quiet)
+        assert (folder / name).read_text("utf-8") == "{}"
+
+
+def test_statements_added_after_training_do_not_count(run: Run, tmp_path: Path) -> None:
+    from riskadj.publication.publish import publish
+
+    text = run.spec_path.read_text("utf-8").replace('gaming = "', 'gaming = "More: ')
+    run.spec_path.write_text(text, encoding="utf-8")
+    changed = open_run(run.spec_path, run.data, run.folder)
+
+    with pytest.raises(OptionError, match="changed since it was trained"):
+        publish(changed, tmp_path / "out", None, None, quiet)
+
+
+def test_signing_off_keeps_the_folder_whole(published: Path, tmp_path: Path, monkeypatch) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(published, folder)
+    signed = ["--name", 'A. "Quote" Actuary', "--reason", "two\nlines", "--on", "2026-11-25"]
+
+    assert command(monkeypatch, "signoff", folder, "--status", "approved", *signed) == 0
+    assert command(monkeypatch, "verify", folder) == 0
+    assert status_of(folder) == "approved"
+    assert read_events(folder)[-1].reason == "two\nlines"
+    assert command(monkeypatch, "signoff", folder, "--status", "approved", *signed) == 2
 
 
 @pytest.mark.parametrize("name", ["model.pkl", "trees.joblib", "notes.txt"])
