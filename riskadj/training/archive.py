@@ -111,7 +111,7 @@ def segment_statistics(arrays: Mapping[str, NDArray[Any]]) -> dict[str, SegmentS
     ModelFolderError
         An array is missing, or has another shape.
     """
-    segments: Sequence[str] = list(dict.fromkeys(n.partition(".")[0] for n in arrays))
+    segments: Sequence[str] = list(dict.fromkeys(n.split(".")[0] for n in arrays if "." in n))
     try:
         return {s: _segment({n: arrays[f"{s}.{n}"] for n in
                              (*SUMS, *COUNTS, *TOTALS, "names", "squares")})

@@ -118,7 +118,12 @@ class Statistics:
     @property
     def sha256(self) -> str:
         """The hash of every array's kind, shape and bytes, and of the names."""
-        digest = hashlib.sha256(repr((self.segments, self.names, self.group_names)).encode())
+        return self.hash_with("")
+
+    def hash_with(self, prefix: str) -> str:
+        """Return the hash of a text and of all that ``sha256`` covers."""
+        names = (self.segments, self.names, self.group_names)
+        digest = hashlib.sha256(prefix.encode() + repr(names).encode())
         for name, array in self.arrays().items():
             digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())

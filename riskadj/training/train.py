@@ -64,6 +64,7 @@ def train(run: Run, jobs: int, progress: Progress) -> Fitted:
     files[FIT] = fit_text(fit_rows(fitted, book.model, uncertain)).encode()
     files |= _challengers(run, fitted, progress)
     exact = segment_arrays({f.segment: f.solved.statistics for f in fitted.segments if f.solved})
+    exact["salt"] = _salt(statistics)
     digest = save_arrays(run.folder / "exact.npz", exact)
     others = _other_methods(fitted, spec)
     save_arrays(run.folder / "methods.npz", others)
@@ -79,6 +80,15 @@ def train(run: Run, jobs: int, progress: Progress) -> Fitted:
     )
     write_model_folder(draft_trained(run.base_folder(), spec, fitted, files), run.model, spec.name)
     return fitted
+
+
+def _salt(statistics: Statistics) -> NDArray[np.uint8]:
+    """Return bytes that nobody without the block statistics can guess.
+
+    The published hash of the exact statistics would otherwise confirm a guess of hidden counts.
+    """
+    secret = bytes.fromhex(statistics.hash_with("salt of the exact statistics"))
+    return np.frombuffer(secret, dtype=np.uint8)
 
 
 def _refuse_empty_groups(statistics: Statistics) -> None:

@@ -31,10 +31,10 @@ def year_on_year(run: Run, statistics: Statistics, jobs: int) -> dict[str, Any]:
     lenient = spec.fit.model_copy(update={"small_segments": "published"})
     after = fit_model(later, book, lenient, spec.equity)
     errors = (_errors(run, before, TRAIN, "train"), _errors(run, after, OUT_OF_TIME, "all"))
-    return compare_factors(before, after, errors)
+    return moves_between(before, after, errors)
 
 
-def compare_factors(
+def moves_between(
     before: Fitted, after: Fitted, errors: tuple[NDArray[np.float64], NDArray[np.float64]]
 ) -> dict[str, Any]:
     """Compare two fits of the same columns; ``errors`` are standard errors in factors."""
