@@ -48,7 +48,7 @@ class ConstrainedRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.order = order
         self.equal = equal
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit the coefficients.
 
         Parameters
@@ -64,9 +64,7 @@ class ConstrainedRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         OptionError
             The constraints contradict each other.
         """
-        X, y = validate_data(  # noqa: N806
-            self, X, y, accept_sparse="csr", dtype=np.float64, y_numeric=True
-        )
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64, y_numeric=True)
         w = _check_sample_weight(sample_weight, X, dtype=np.float64)
         weighted = X.multiply(w[:, None]).tocsr() if sparse.issparse(X) else X * w[:, None]
         gram = weighted.T @ X
@@ -85,10 +83,10 @@ class ConstrainedRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             np.array(same).reshape(-1, n), np.zeros(len(same)),
         )  # fmt: skip
 
-    def predict(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+    def predict(self, X: Any) -> NDArray[np.float64]:
         """Return predicted annual cost, float, shape (n_members,)."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)  # noqa: N806
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
         return np.asarray(X @ self.coef_)
 
     def __sklearn_tags__(self) -> Tags:

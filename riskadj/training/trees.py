@@ -57,7 +57,7 @@ class TreeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Number of columns.
     """
 
-    def __init__(  # noqa: PLR0913 - scikit-learn: a parameter is an argument
+    def __init__(
         self,
         objective: Objective = "l2",
         *,
@@ -80,7 +80,7 @@ class TreeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.seed = seed
         self.threads = threads
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Grow the trees.
 
         Parameters
@@ -101,9 +101,7 @@ class TreeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             The arrays cannot be used (scikit-learn's own checks).
         """
-        X, y = validate_data(  # noqa: N806
-            self, X, y, accept_sparse="csr", dtype=np.float64, y_numeric=True
-        )
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64, y_numeric=True)
         w = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         params = self._lightgbm_parameters()
         if self.objective == "tweedie" and (below := int((y < 0).sum())):
@@ -112,12 +110,12 @@ class TreeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.model_text_ = lgb.train(params, rows, self.rounds).model_to_string()
         return self
 
-    def predict(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+    def predict(self, X: Any) -> NDArray[np.float64]:
         """Return annual dollars, float, shape (n_members,)."""
         found = _booster(self._fitted_text()).predict(self._rows(X), num_threads=self.threads)
         return np.asarray(found, dtype=np.float64)
 
-    def contributions(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+    def contributions(self, X: Any) -> NDArray[np.float64]:
         """Return what each column adds to each prediction (exact TreeSHAP values).
 
         Returns
@@ -143,7 +141,7 @@ class TreeRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "model_text_")
         return self.model_text_
 
-    def _rows(self, X: Any) -> Any:  # noqa: N803
+    def _rows(self, X: Any) -> Any:
         rows = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
         return _readable(rows)
 

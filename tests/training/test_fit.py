@@ -93,6 +93,20 @@ def test_permuted_members_and_terms_change_nothing() -> None:
     assert fit_of(HARD.take(order).rows()).cents.tolist() == fit_of(HARD.rows()).cents.tolist()
 
 
+def test_the_order_of_terms_changes_nothing() -> None:
+    order = np.random.default_rng(4).permutation(len(NAMES))
+    statistics = summed(count(HARD.rows()))[0]
+    same = fit_of(HARD.rows()).solved
+    gram, moment = same.statistics.gram, same.statistics.cost
+    assert statistics.names == NAMES
+    given = same.constraints
+    mixed = Constraints(given.at_least[:, order], given.bound, given.equal[:, order], given.level)
+
+    found = solve(gram[np.ix_(order, order)], moment[order], mixed)
+
+    np.testing.assert_allclose(found.coefficients, same.solution.coefficients[order], atol=1e-4)
+
+
 def test_six_members_by_hand() -> None:
     """Two cells and a condition; the normal equations solved in exact fractions.
 
