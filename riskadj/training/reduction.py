@@ -64,6 +64,12 @@ class Reduction:
         made[np.flatnonzero(there), self.term_of[there]] = self.weights[there]
         return made
 
+    @property
+    def pooled(self) -> NDArray[np.bool_]:
+        """Which terms are pooled in proportion to published factors, shape (n_terms,)."""
+        status = dict(zip(self.variables, self.status, strict=True))
+        return np.array([status[name] == "pooled" for name in self.names], dtype=np.bool_)
+
     def mean_of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return each term's mean, over its variables, of a value per unit of weight."""
         there = self.matrix > 0
@@ -191,7 +197,7 @@ def _pool(groups: _Groups, published: dict[str, int], fit: Fit) -> None:
     published level fits. Too few together, they keep the published factors.
     """
     pool = sorted((n for n in groups.kept if published[n] > 0), key=groups.place.__getitem__)
-    members = sum(groups.count.get(n, 0) for n in pool)
+    members = sum(int(groups.statistics.term_members[groups.place[n]]) for n in pool)
     if not pool or members < max(1, fit.small_members):
         return
     groups.members[pool[0]] = tuple(pool)
@@ -344,8 +350,7 @@ def without_pooled(
     coefficients : float, shape (n_terms,)
         In cents.
     """
-    place = {name: i for i, name in enumerate(reduction.variables)}
-    pooled = np.array([reduction.status[place[n]] == "pooled" for n in reduction.names], dtype=bool)
+    pooled = reduction.pooled
     keep = np.flatnonzero(~pooled)
     given = np.where(pooled, coefficients, 0.0)
     number = np.append(np.cumsum(~pooled) - 1, -1)

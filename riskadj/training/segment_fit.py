@@ -178,10 +178,7 @@ def predicted_cents(
 
     A pooled term's own coefficient is not rounded: its variables' months are not published.
     """
-    pooled = reduction.mean_of(reduction.weights) != reduction.mean_of(
-        np.ones(len(reduction.weights))
-    )
-    cents = np.where(pooled, coefficients, np.rint(coefficients))
+    cents = np.where(reduction.pooled, coefficients, np.rint(coefficients))
     return float(cents @ statistics.term_months) + statistics.explained
 
 

@@ -87,10 +87,13 @@ def count(*batches: Rows, jobs: int = 1, groups: tuple[str, ...] = ()) -> Statis
     return accumulate(batches, ONE, BLOCKS, groups, jobs)
 
 
-def fit_of(rows: Rows | Statistics, equity=(), errors=None, **options) -> SegmentFit:
-    """Fit the one segment of a tiny model."""
+def fit_of(
+    rows: Rows | Statistics, equity=(), errors=None, published=None, **options
+) -> SegmentFit:
+    """Fit the one segment of a tiny model; ``published`` replaces some of its thousandths."""
     statistics = rows if isinstance(rows, Statistics) else count(rows)
     model = tiny_model()
     how = Fit(**{"method": "wls", "order": True, "small_members": 0, **options})
-    prior = PriorSource(model.coefficients, 500.0, how.shrinkage_members, errors)
+    coefficients = {**model.coefficients, **{("all", n): v for n, v in (published or {}).items()}}
+    prior = PriorSource(coefficients, 500.0, how.shrinkage_members, errors)
     return fit_segment("all", summed(statistics)[0], model, how, equity, prior)

@@ -216,6 +216,21 @@ def test_small_terms_are_merged_with_a_relative_or_keep_the_published_factor() -
     assert min(fit.solved.statistics.term_members) >= 160
 
 
+def test_small_terms_without_a_relative_are_pooled_as_published() -> None:
+    published = {"lung": 500, "rare": 2000}
+    fit = fit_of(COHORT.rows(), small_members=650, published=published)
+    w, y, x = plain(COHORT)
+    pool = 500 * x[:, 6] + 2000 * x[:, 7]
+    merged = np.column_stack([x[:, :3], x[:, 3] + x[:, 4], x[:, 5], pool])
+
+    alone = np.linalg.solve(merged.T * w @ merged, merged.T @ (w * y))
+
+    assert fit.status[6:] == ("pooled", "pooled")
+    assert fit.cents[6:].tolist() == [round(500 * alone[-1]), round(2000 * alone[-1])]
+    assert "lung, rare: one term, in proportion to their published factors" in fit.reduction.lines
+    assert fit.reduction.pooled.tolist() == [False] * 5 + [True]
+
+
 def test_small_cells_are_never_dropped() -> None:
     fit = fit_of(COHORT.take(np.arange(60)).rows(), small_members=50, small_terms="drop")
 
