@@ -70,15 +70,17 @@ def _print_validation(run: "Run", gates: "list[Gate]", metrics: dict[str, object
     periods = metrics["periods"]
     assert isinstance(periods, dict)
     for name, period in periods.items():
-        title = f"{name}: {period['members']:,} members; cost capped but for the first R2"
+        capped = "; cost capped but for the first R2" if run.spec.target.cap_usd else ""
+        title = f"{name}: {period['members']:,} members{capped}"
         table = Table("model", "R2", "R2 capped", "CPM", "MAE", "ratio", box=None, title=title,
                       title_justify="left")  # fmt: skip
         for model, found in period["models"].items():
-            raw, capped = found["uncapped"], found["capped"]
+            raw, fit = found["uncapped"], found["capped"]
             shown = [f"{raw['r2']:.4f}" if raw else "-"]
-            shown += [f"{v:.4f}" for v in (capped["r2"], capped["cpm"])]
-            table.add_row(model, *shown, f"{capped['mae_usd']:,.0f}",
-                          f"{capped['predictive_ratio']:.3f}")  # fmt: skip
+            shown += [f"{v:.4f}" for v in (fit["r2"], fit["cpm"])]
+            label = f"{model} ({run.spec.fit.method})" if model == "linear" else model
+            table.add_row(label, *shown, f"{fit['mae_usd']:,.0f}",
+                          f"{fit['predictive_ratio']:.3f}")  # fmt: skip
         out.print(table)
     table = Table("gate", "for", "found", "allowed", "", box=None, title="Gates",
                   title_justify="left")  # fmt: skip

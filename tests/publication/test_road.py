@@ -411,7 +411,15 @@ def test_compare_two_models_on_members(published: Path, trained: Run, monkeypatc
     said = json.loads(capsys.readouterr().out)
     found = said["on_members"]
     assert said["only_first"] == said["only_second"] == 0
-    assert found["r2"]["low"] <= found["r2"]["estimate"] <= found["r2"]["high"]
+    assert found["r2"]["low"] < found["r2"]["estimate"] < found["r2"]["high"]
+
+    assert command(monkeypatch, "compare", published, published, "--spec", trained.spec_path,
+                   "--data", trained.data, "--run", trained.folder, "--json") == 0  # fmt: skip
+    same = json.loads(capsys.readouterr().out)
+    assert same["largest"] == same["mean"] == 0
+    assert {tuple(d.values()) for n, d in same["on_members"].items() if n != "members"} == {
+        (0.0, 0.0, 0.0)
+    }
 
 
 def test_nothing_beats_the_oracle(published: Path) -> None:
@@ -420,8 +428,10 @@ def test_nothing_beats_the_oracle(published: Path) -> None:
     for period in ("test", "out_of_time"):
         differences = periods[period]["differences_to_linear"]
         best = max(d["r2"]["low"] for n, d in differences.items() if n != "oracle")
-        assert best < differences["oracle"]["r2"]["high"]
+        assert best < differences["oracle"]["r2"]["estimate"]
         assert differences["oracle"]["r2"]["low"] > 0
+        truth = periods[period]["truth"]
+        assert max(m["r2_of_true_mean"] for m in truth.values()) < 1
 
 
 def test_race_and_ethnicity_never_predict(trained: Run) -> None:
