@@ -21,10 +21,10 @@ from riskadj.measures.metrics import (
     check_members,
     concentration,
     cpm,
-    gini,
     mae,
     mean_of,
     negative_predictions,
+    normalized_gini,
     predictive_ratio,
     r2,
     ratio,
@@ -135,11 +135,10 @@ def _fit(y: Floats, raw: Floats, w: Floats, bins: Labels, plans: Sequence[Labels
     line = calibration(y, p, w)
     ranked = concentration(y, p, w)
     error = mae(y, p, w)
-    own = 0.0 if y.min() == y.max() else gini(concentration(y, y, w))
     return Fit(
         predictive_ratio(y, raw, w), bias(y, raw, w),
         r2(y, p, w), cpm(y, p, w), error, ratio(error, mean_of(y, w)),
         line.slope, line.intercept_usd, calibration_error(y, p, w, bins),
-        top_capture(ranked, 0.01), top_capture(ranked, 0.05), ratio(gini(ranked), own),
+        top_capture(ranked, 0.01), top_capture(ranked, 0.05), normalized_gini(y, p, w),
         *(group_r2(y, p, w, plan) for plan in plans),
     )  # fmt: skip

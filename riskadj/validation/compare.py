@@ -15,9 +15,9 @@ from riskadj.measures.stability import factor_change
 from riskadj.model import RiskModel
 from riskadj.training.design import design_columns
 from riskadj.training.runs import TRAIN, Progress, Run, read_rows
+from riskadj.validation.evaluate import LEVEL
 from riskadj.validation.population import Models, column_pairs, gather
 
-LEVEL = 0.95
 SHOWN = 15
 
 

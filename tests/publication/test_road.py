@@ -101,6 +101,21 @@ def test_a_trained_folder_scores_like_any_model(trained: Run) -> None:
     )  # fmt: skip
 
 
+def test_fitting_tables_in_memory_is_fitting_prepared_rows(trained: Run) -> None:
+    from riskadj.training.model_fit import count_statistics, fit_model, fit_tables
+    from riskadj.training.prepare import Sources
+
+    data, book, how = trained.data, trained.book(), trained.spec.fit
+    sources = Sources(data / "members-2024.parquet", data / "diagnoses.parquet",
+                      data / "costs.parquet", 2024, 2023)  # fmt: skip
+
+    memory = fit_tables(book, sources, how, 250_000)
+    rows = count_statistics(read_rows(trained, "train"), book, 250_000, 500)
+
+    assert memory.statistics.sha256 == rows.sha256
+    np.testing.assert_array_equal(memory.cents, fit_model(rows, book, how).cents)
+
+
 def test_mean_score_of_the_training_members_is_one(trained: Run) -> None:
     metrics = json.loads((trained.model / "metrics.json").read_text("utf-8"))
 

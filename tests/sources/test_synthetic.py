@@ -37,7 +37,7 @@ COLUMNS = ["member_id", "age", "sex", "original_reason_entitlement_code", "dual_
 
 
 def quiet(what, done):
-    pass
+    """Show no progress."""
 
 
 def write(out, preset="medicare", n=MEMBERS, seed=SEED):

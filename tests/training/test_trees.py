@@ -25,7 +25,7 @@ def cohort(n: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     flags = (rng.random((n, 6)) < 0.3).astype(float)
     spend = rng.gamma(0.5, 2_000, n)
-    X = np.column_stack((flags, spend))  # noqa: N806
+    X = np.column_stack((flags, spend))
     y = np.maximum(900 + flags @ [4e3, 1e3, 0, 2e3, 0, 5e2] + spend + rng.normal(0, 3e3, n), 0)
     return X, y, rng.integers(1, 13, n) / 12
 
@@ -51,7 +51,7 @@ def test_scikit_learn_contract(estimator, check) -> None:
 
 @pytest.mark.parametrize("objective", ["l2", "tweedie"])
 def test_same_rows_and_seed_give_the_same_bytes(objective: str) -> None:
-    X, y, w = cohort(800)  # noqa: N806
+    X, y, w = cohort(800)
 
     texts = [TreeRegressor(objective, **SMALL).fit(X, y, w).model_text_ for _ in range(2)]
 
@@ -59,7 +59,7 @@ def test_same_rows_and_seed_give_the_same_bytes(objective: str) -> None:
 
 
 def test_the_text_notes_what_makes_it_repeatable() -> None:
-    X, y, w = cohort(100)  # noqa: N806
+    X, y, w = cohort(100)
 
     text = TreeRegressor(**SMALL).fit(X, y, w).model_text_
 
@@ -76,7 +76,7 @@ def test_the_text_notes_what_makes_it_repeatable() -> None:
 
 
 def test_sparse_rows_predict_as_dense_ones() -> None:
-    X, y, w = cohort(800)  # noqa: N806
+    X, y, w = cohort(800)
     dense = TreeRegressor(**SMALL).fit(X, y, w)
     thin = TreeRegressor(**SMALL).fit(sparse.csr_matrix(X), y, w)
 
@@ -84,7 +84,7 @@ def test_sparse_rows_predict_as_dense_ones() -> None:
 
 
 def test_weights_count() -> None:
-    X, y, w = cohort(800)  # noqa: N806
+    X, y, w = cohort(800)
     p = TreeRegressor(**SMALL).fit(X, y, w).predict(X)
 
     assert w @ p == pytest.approx(w @ y, rel=1e-6)  # least squares with a mean in every leaf
@@ -94,7 +94,7 @@ def test_weights_count() -> None:
 @pytest.mark.parametrize("objective", ["l2", "tweedie"])
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix])
 def test_contributions_add_up_to_the_prediction(objective: str, form) -> None:
-    X, y, w = cohort(600)  # noqa: N806
+    X, y, w = cohort(600)
     model = TreeRegressor(objective, **SMALL).fit(X, y, w)
 
     parts = model.contributions(form(X))
@@ -106,7 +106,7 @@ def test_contributions_add_up_to_the_prediction(objective: str, form) -> None:
 
 
 def test_monotone_predictions_never_fall_when_a_flag_is_set() -> None:
-    X, y, w = cohort(1_500)  # noqa: N806
+    X, y, w = cohort(1_500)
     y = y - 3_000 * X[:, 1]  # the data want a fall
     held = TreeRegressor(monotone=[1] * 7, **SMALL).fit(X, y, w)
     free = TreeRegressor(**SMALL).fit(X, y, w)
@@ -128,7 +128,7 @@ def test_monotone_predictions_never_fall_when_a_flag_is_set() -> None:
 def test_text_comes_back_with_equal_predictions_and_parameters(
     objective: str, tmp_path: Path
 ) -> None:
-    X, y, w = cohort(700)  # noqa: N806
+    X, y, w = cohort(700)
     model = TreeRegressor(objective, monotone=(1, 0, 0, 0, 0, 0, 1), seed=9, **SMALL).fit(X, y, w)
 
     (tmp_path / "trees.txt").write_bytes(model.model_text_.encode())
@@ -141,7 +141,7 @@ def test_text_comes_back_with_equal_predictions_and_parameters(
 
 
 def test_a_loaded_model_refits_to_the_same_text(tmp_path: Path) -> None:
-    X, y, w = cohort(700)  # noqa: N806
+    X, y, w = cohort(700)
     model = TreeRegressor("tweedie", tweedie_power=1.7, **SMALL).fit(X, y, w)
     (tmp_path / "trees.txt").write_bytes(model.model_text_.encode())
 
@@ -151,7 +151,7 @@ def test_a_loaded_model_refits_to_the_same_text(tmp_path: Path) -> None:
 
 
 def test_no_booster_is_pickled() -> None:
-    X, y, w = cohort(300)  # noqa: N806
+    X, y, w = cohort(300)
     model = TreeRegressor(**SMALL).fit(X, y, w)
     expected = model.predict(X)
 
@@ -162,7 +162,7 @@ def test_no_booster_is_pickled() -> None:
 
 
 def test_row_order_changes_the_model() -> None:
-    X, y, w = cohort(800)  # noqa: N806
+    X, y, w = cohort(800)
     turned = np.random.default_rng(0).permutation(800)
 
     model = TreeRegressor(**SMALL).fit(X, y, w)
@@ -172,7 +172,7 @@ def test_row_order_changes_the_model() -> None:
 
 
 def test_fewer_rows_than_a_leaf_needs_predict_the_mean() -> None:
-    X, y, w = cohort(12)  # noqa: N806
+    X, y, w = cohort(12)
 
     p = TreeRegressor(**SMALL).fit(X, y, w).predict(X)
 
@@ -180,7 +180,7 @@ def test_fewer_rows_than_a_leaf_needs_predict_the_mean() -> None:
 
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    X, y, w = cohort(12)  # noqa: N806
+    X, y, w = cohort(12)
     model = TreeRegressor("tweedie", **SMALL).fit(X, y, w)  # no split can be found
     (tmp_path / "trees.txt").write_bytes(model.model_text_.encode())
     (tmp_path / "bad.txt").write_text(model.model_text_.replace("leaf_value=", "leaf_value=x"))
@@ -205,14 +205,14 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str], tmp_path: Path) -
     ],
 )
 def test_parameters_that_cannot_be_used_are_named(wrong: dict, message: str) -> None:
-    X, y, w = cohort(50)  # noqa: N806
+    X, y, w = cohort(50)
 
     with pytest.raises(OptionError, match=re.escape(message)):
         TreeRegressor(**wrong).fit(X, y, w)
 
 
 def test_tweedie_refuses_costs_below_zero() -> None:
-    X, y, w = cohort(50)  # noqa: N806
+    X, y, w = cohort(50)
     y[:3] = -1
 
     with pytest.raises(InputError, match="3 rows are below"):
@@ -225,7 +225,7 @@ def test_an_unfitted_model_predicts_nothing() -> None:
 
 
 def trees_text() -> str:
-    X, y, w = cohort(300)  # noqa: N806
+    X, y, w = cohort(300)
     return TreeRegressor(rounds=3, leaves=4).fit(X, y, w).model_text_
 
 
@@ -281,8 +281,8 @@ def test_bytes_and_missing_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_published_trees_predict_the_same_and_tell_no_sizes() -> None:
-    X, y, w = cohort(700)  # noqa: N806
-    X = np.column_stack([X, np.random.default_rng(0).integers(20, 103, 700)])  # noqa: N806
+    X, y, w = cohort(700)
+    X = np.column_stack([X, np.random.default_rng(0).integers(20, 103, 700)])
     model = TreeRegressor(**SMALL).fit(X, y, w)
 
     text = public_text(model.model_text_)
