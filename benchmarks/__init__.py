@@ -1,0 +1,1 @@
+"""Total-cost-of-care benchmarks: programs as cited data, every number traceable to its rule."""

@@ -1,0 +1,239 @@
+"""A program: the cited steps from a baseline to a target, and from results to who owes whom."""
+
+import builtins
+import keyword
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from benchmarks.axes import AXES
+from benchmarks.formula import FUNCTIONS, Formula, axes_of, parse
+from benchmarks.policy import PARAMETERS
+from riskadj.errors import InputError, NotPublishedError
+
+PROGRAMS = Path(__file__).parent / "programs"
+Part = Literal["target", "settle"]
+PARTS: tuple[Part, ...] = ("target", "settle")
+_STRICT = ConfigDict(extra="forbid", frozen=True)
+Axis = Literal["entity", "stratum", "base_year", "year"]
+
+
+class Input(BaseModel):
+    """A column of the entities' own data.
+
+    Attributes
+    ----------
+    kind
+        ``amount``, ``rate`` (a fraction), ``exposure`` (above zero), ``score`` (above zero),
+        ``text`` or ``flag``.
+    optional
+        A file without the column is accepted; what rests on it is not calculable.
+    of
+        The part that reads it; both when blank.
+    """
+
+    model_config = _STRICT
+    kind: Literal["amount", "rate", "exposure", "score", "text", "flag"]
+    axes: tuple[Axis, ...]
+    unit: str
+    about: str = Field(min_length=5)
+    optional: bool = False
+    one_of: tuple[str, ...] = ()
+    of: Part | None = None
+
+
+class Option(BaseModel):
+    """A choice that whoever runs the program makes; there is no default.
+
+    Attributes
+    ----------
+    when
+        Other option to the values for which this one is needed.
+    """
+
+    model_config = _STRICT
+    kind: Literal["choice", "number", "rate", "year", "date", "series"]
+    about: str = Field(min_length=5)
+    one_of: tuple[str, ...] = ()
+    when: Mapping[str, tuple[str, ...]] = {}
+    of: Part | None = None
+
+
+class Index(BaseModel):
+    """Growth of a series along the years of the path.
+
+    Attributes
+    ----------
+    series
+        Name of an option that names the series, or of the series.
+    measure
+        ``growth`` on the year before; ``average`` of as many years as the option ``years`` says;
+        ``cumulative`` growth since the baseline year.
+    known
+        Name of an option that holds the day as of which it is read; else what the run knows.
+    """
+
+    model_config = _STRICT
+    series: str
+    measure: Literal["growth", "average", "cumulative"]
+    years: str = ""
+    projected: str = ""
+    about: str = ""
+    when: Mapping[str, tuple[str, ...]] = {}
+
+
+class Step(BaseModel):
+    """One quantity: its formula, unit, rounding and rule."""
+
+    model_config = _STRICT
+    id: str
+    formula: str
+    unit: str
+    cite: str = Field(min_length=5)
+    about: str = Field(min_length=5)
+    round: int | None = None
+    status: Literal["final", "administrative", "proposed", "unverified"] = "final"
+
+
+class Bar(BaseModel):
+    """One level of the waterfall: a step in dollars and what it is called."""
+
+    model_config = _STRICT
+    id: str
+    label: str
+
+
+class Sheet(BaseModel):
+    """A program's file."""
+
+    model_config = _STRICT
+    schema_: Literal[1] = Field(alias="schema")
+    title: str
+    status: Literal["final", "draft", "history", "template"]
+    summary: str = Field(min_length=20)
+    first_year: int
+    last_year: int
+    strata: tuple[str, ...] = ()
+    stratum_names: Mapping[str, str] = {}
+    risk_scores: str = ""
+    inputs: Mapping[str, Input]
+    options: Mapping[str, Option] = {}
+    indices: Mapping[str, Index] = {}
+    target: tuple[Step, ...] = ()
+    settle: tuple[Step, ...] = ()
+    results: Mapping[Part, tuple[str, ...]]
+    waterfall: Mapping[Part, tuple[Bar, ...]] = {}
+    scenario: Mapping[str, str] = {}
+    limits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that has been checked whole.
+
+    Attributes
+    ----------
+    name
+    sheet
+        Its file.
+    formulas
+        Step to formula.
+    parameters
+        Names of the parameter files that its formulas read, in the order of reading.
+    axes
+        Name of an input or step to its axes, in the order of ``AXES``.
+    """
+
+    name: str
+    sheet: Sheet
+    formulas: Mapping[str, Formula]
+    parameters: tuple[str, ...]
+    axes: Mapping[str, tuple[str, ...]]
+
+    def steps(self, parts: tuple[Part, ...]) -> Iterator[Step]:
+        """Yield the steps of some parts in order."""
+        for part in parts:
+            yield from self.sheet.target if part == "target" else self.sheet.settle
+
+    def reads(self, parts: tuple[Part, ...]) -> set[str]:
+        """Return every name that the formulas of some parts read."""
+        return {n for s in self.steps(parts) for n in self.formulas[s.id].names}
+
+
+def load_program(name: str | Path) -> Program:
+    """Read a program by name or, given as a path, from a file.
+
+    Raises
+    ------
+    NotPublishedError
+        There is no such program.
+    InputError
+        The file contradicts itself: an unknown key, a name that nothing defines, a formula that is
+        none.
+    """
+    path = name if isinstance(name, Path) else PROGRAMS / f"{name}.toml"
+    if not path.is_file():
+        raise NotPublishedError(
+            f"No program {str(name)!r}. There are: {', '.join(list_programs())}"
+        )
+    try:
+        sheet = Sheet(**tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path.name}: {error}") from None
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise InputError(f"{path.name}: {said}") from None
+    return _checked(path.stem, sheet, path.name)
+
+
+def list_programs() -> list[str]:
+    """Return the names of all programs."""
+    return sorted(path.stem for path in PROGRAMS.glob("*.toml"))
+
+
+def _checked(name: str, sheet: Sheet, where: str) -> Program:
+    """Parse the formulas and resolve every name."""
+    axes: dict[str, frozenset[str]] = {a: frozenset([a]) for a in AXES[1:]}
+    axes |= {n: frozenset(i.axes) for n, i in sheet.inputs.items()}
+    axes |= dict.fromkeys(sheet.options, frozenset())
+    axes |= {n: frozenset(["year"]) for n in sheet.indices}
+    _check_names([*sheet.inputs, *sheet.options, *sheet.indices], where)
+    formulas: dict[str, Formula] = {}
+    parameters: dict[str, None] = {}
+    for step in (*sheet.target, *sheet.settle):
+        _check_names([step.id], where)
+        if step.id in axes:
+            raise InputError(f"{where}: {step.id} stands twice")
+        formula = parse(step.formula, f"{where}, step {step.id}")
+        for used in (n for n in formula.names if n not in axes):
+            if not (PARAMETERS / f"{used}.toml").is_file():
+                raise InputError(
+                    f"{where}, step {step.id}: nothing is called {used!r}: no input, "
+                    f"option, index, earlier step or parameters/{used}.toml"
+                )
+            parameters.setdefault(used)
+        formulas[step.id] = formula
+        axes[step.id] = axes_of(formula.tree, axes)
+    shown = [*(i for ids in sheet.results.values() for i in ids),
+             *(b.id for bars in sheet.waterfall.values() for b in bars)]  # fmt: skip
+    missing = sorted(set(shown) - set(formulas) - set(sheet.inputs))
+    if missing:
+        raise InputError(f"{where}: results or waterfall name no step: {', '.join(missing)}")
+    ordered = {n: tuple(a for a in AXES if a in held) for n, held in axes.items()}
+    return Program(name, sheet, formulas, tuple(parameters), ordered)
+
+
+def _check_names(names: list[str], where: str) -> None:
+    taken = {*FUNCTIONS, *AXES, *keyword.kwlist, *dir(builtins)}
+    bad = [n for n in names if not n.isidentifier() or n in taken]
+    if bad:
+        raise InputError(f"{where}: not usable as names in formulas: {', '.join(bad)}")
+
+
+def sheet_fields() -> dict[str, Any]:
+    """Return the fields of a program file, for its documentation."""
+    return dict(Sheet.model_fields)

@@ -1,0 +1,303 @@
+"""Computing a ledger again from nothing but itself, one cell at a time, by the standard library.
+
+This is the second way to every number: ``benchmarks.formula`` computes whole arrays with numpy,
+this module follows the same formula text with Python's own numbers. It imports nothing else of the
+project, so that a reader can check a ledger with this file alone.
+"""
+
+import ast
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import product
+from typing import Any
+
+TOLERANCE = 1e-11
+"""Largest relative difference between a recorded and a replayed number: the order of a sum."""
+Record = Mapping[str, Any]
+Cell = Mapping[str, int]
+
+
+class NotCalculable(Exception):  # noqa: N818 - a state of a number, not a fault of the program
+    """A number that cannot be calculated; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A recorded value that does not come out again."""
+
+    node: str
+    recorded: Any
+    replayed: Any
+
+
+def replay(ledger: Record) -> list[Difference]:
+    """Compute every step of a ledger again and return what differs: nothing, when all is right."""
+    book, found = Book(ledger["axes"]), []
+    for node in ledger["nodes"]:
+        values = book.compute(node) if node["kind"] == "step" else None
+        book.add(node)
+        if values is None:
+            continue
+        for place, (recorded, again) in enumerate(zip(node["values"], values, strict=True)):
+            if not same(recorded, again):
+                found.append(Difference(book.label(node, place), recorded, again))
+    for name, made in (("policy_hash", policy_hash(ledger)), ("data_hash", data_hash(ledger))):
+        if ledger[name] != made:
+            found.append(Difference(name, ledger[name], made))
+    return found
+
+
+def policy_hash(ledger: Record) -> str:
+    """Return sha256 of the rules: formulas, parameters, series, options, and their citations."""
+    return _hash([n for n in ledger["nodes"] if n["kind"] not in ("input", "axis")], "step")
+
+
+def data_hash(ledger: Record) -> str:
+    """Return sha256 of the entities' own numbers."""
+    return _hash([ledger["axes"], *(n for n in ledger["nodes"] if n["kind"] == "input")], "")
+
+
+def _hash(parts: list[Any], without_values: str) -> str:
+    kept = [{k: v for k, v in part.items() if k not in ("values", "reasons")}
+            if part.get("kind") == without_values and without_values else part
+            for part in parts]  # fmt: skip
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def same(recorded: Any, again: Any) -> bool:
+    """Tell whether two values are one number, to the last bits of a sum."""
+    if isinstance(recorded, (int, float)) and isinstance(again, (int, float)):
+        return math.isclose(recorded, again, rel_tol=TOLERANCE, abs_tol=1e-9)
+    return bool(recorded == again)
+
+
+class Book:
+    """The nodes of a ledger, read cell by cell.
+
+    Parameters
+    ----------
+    axes
+        Name of an axis to its labels.
+    """
+
+    def __init__(self, axes: Mapping[str, list[str]]) -> None:
+        self.axes = axes
+        self.nodes: dict[str, Record] = {}
+
+    def add(self, node: Record) -> None:
+        """Take a node in, so that later ones can read it."""
+        self.nodes[node["id"]] = node
+
+    def cells(self, axes: list[str]) -> Iterator[dict[str, int]]:
+        """Go through the cells of some axes, the last axis fastest."""
+        for places in product(*(range(len(self.axes[a])) for a in axes)):
+            yield dict(zip(axes, places, strict=True))
+
+    def compute(self, node: Record) -> list[Any]:
+        """Compute all cells of a step; None for one that is not calculable."""
+        tree = ast.parse(node["formula"], mode="eval").body
+        found: list[Any] = []
+        for cell in self.cells(node["axes"]):
+            try:
+                found.append(rounded(self.value(tree, cell), node.get("rounding")))
+            except NotCalculable:
+                found.append(None)
+        return found
+
+    def label(self, node: Record, place: int) -> str:
+        """Return a cell's name, such as ``target[A1001/ESRD]``."""
+        cell = list(self.cells(node["axes"]))[place]
+        labels = "/".join(self.axes[a][i] for a, i in cell.items())
+        return f"{node['id']}[{labels}]" if labels else str(node["id"])
+
+    def place(self, node: Record, cell: Cell) -> int:
+        """Return where a cell stands in a node's list of values."""
+        where = 0
+        for axis in node["axes"]:
+            where = where * len(self.axes[axis]) + cell[axis]
+        return where
+
+    def read(self, name: str, cell: Cell) -> Any:
+        """Return a node's value in a cell, or its table."""
+        node = self.nodes[name]
+        if "table" in node:
+            return _finite(node["table"])
+        where = self.place(node, cell)
+        value = node["values"][where]
+        if value is None:
+            raise NotCalculable(node.get("reasons", {}).get(str(where), f"{name} is not given"))
+        return value
+
+    def value(self, tree: ast.AST, cell: Cell) -> Any:
+        """Compute a part of a formula in one cell."""
+        match tree:
+            case ast.Constant():
+                return float(tree.value) if isinstance(tree.value, (int, float)) else tree.value
+            case ast.Name():
+                return self.read(tree.id, cell)
+            case ast.BinOp():
+                return _arithmetic(tree, self.value(tree.left, cell), self.value(tree.right, cell))
+            case ast.UnaryOp():
+                operand = self.value(tree.operand, cell)
+                return -operand if isinstance(tree.op, ast.USub) else not operand
+            case ast.BoolOp():
+                return self._logical(tree, cell)
+            case ast.Compare():
+                return self._compared(tree, cell)
+            case ast.IfExp():
+                chosen = tree.body if self.value(tree.test, cell) else tree.orelse
+                return self.value(chosen, cell)
+            case ast.Subscript():
+                return self._looked_up(tree, cell)
+            case ast.Call():
+                return self._called(tree, cell)
+        raise ValueError(f"formulas have no {type(tree).__name__}")
+
+    def _logical(self, tree: ast.BoolOp, cell: Cell) -> bool:
+        """What is known decides alone where it can: false and unknown is false."""
+        decides = isinstance(tree.op, ast.Or)
+        unknown = None
+        for part in tree.values:
+            try:
+                if bool(self.value(part, cell)) == decides:
+                    return decides
+            except NotCalculable as error:
+                unknown = unknown or error
+        if unknown:
+            raise unknown
+        return not decides
+
+    def _compared(self, tree: ast.Compare, cell: Cell) -> bool:
+        left, truth = self.value(tree.left, cell), True
+        for op, right in zip(tree.ops, tree.comparators, strict=True):
+            if isinstance(op, (ast.In, ast.NotIn)):
+                options = right.elts if isinstance(right, ast.Tuple) else [right]
+                inside = left in [self.value(o, cell) for o in options]
+                truth &= inside == isinstance(op, ast.In)
+                continue
+            other = self.value(right, cell)
+            truth &= _COMPARE[type(op)](left, other)
+            left = other
+        return truth
+
+    def _looked_up(self, tree: ast.Subscript, cell: Cell) -> Any:
+        table = self.value(tree.value, cell)
+        keys = tree.slice.elts if isinstance(tree.slice, ast.Tuple) else [tree.slice]
+        for key in keys:
+            name = self.value(key, cell)
+            name = name if isinstance(name, str) else f"{name:g}"
+            if name not in table:
+                raise NotCalculable(f"{ast.unparse(tree.value)} has no {name!r}: "
+                                    f"it has {', '.join(table)}")  # fmt: skip
+            table = table[name]
+        return table
+
+    def _called(self, tree: ast.Call, cell: Cell) -> Any:
+        name = tree.func.id if isinstance(tree.func, ast.Name) else ""
+        keywords = {k.arg: k.value for k in tree.keywords}
+        if "over" in keywords:
+            over = keywords["over"]
+            axis = str(over.value) if isinstance(over, ast.Constant) else ""
+            return self._reduced(name, tree.args[0], keywords.get("weight"), axis, cell)
+        if name == "given":
+            try:
+                return self.value(tree.args[0], cell) != ""
+            except NotCalculable:
+                return False
+        arguments = [self.value(a, cell) for a in tree.args]
+        try:
+            return _FUNCTIONS[name](*arguments)
+        except (ValueError, OverflowError):
+            raise NotCalculable(f"{ast.unparse(tree)} has no value") from None
+
+    def _reduced(
+        self, name: str, part: ast.AST, weight: ast.AST | None, axis: str, cell: Cell
+    ) -> Any:
+        n = cell[axis] + 1 if name == "running" else len(self.axes.get(axis, [""]))
+        places = {"final": [n - 1], "initial": [0]}.get(name, list(range(n)))
+        values = [self.value(part, {**cell, axis: i}) for i in places]
+        if name in ("product", "running"):
+            return math.prod(values)
+        if name in ("final", "initial"):
+            return values[0]
+        if name == "total":
+            return math.fsum(values)
+        weights = [self.value(weight, {**cell, axis: i}) if weight else 1.0 for i in places]
+        held = math.fsum(weights)
+        if held == 0:
+            raise NotCalculable(f"the weights of {ast.unparse(part)} add up to 0")
+        return math.fsum(v * w for v, w in zip(values, weights, strict=True)) / held
+
+
+def rounded(value: Any, rounding: int | None) -> Any:
+    """Round to decimal places, halves away from zero; a truth counts as 1 or 0."""
+    value = float(value) if isinstance(value, bool) else value
+    if rounding is None or not isinstance(value, float):
+        return value
+    return _half_up(value, rounding)
+
+
+def _half_up(x: float, places: float) -> float:
+    step = Decimal(1).scaleb(-int(places))
+    return float(Decimal(repr(float(x))).quantize(step, ROUND_HALF_UP))
+
+
+def _arithmetic(tree: ast.BinOp, left: float, right: float) -> float:
+    if isinstance(tree.op, ast.Div) and right == 0:
+        raise NotCalculable(f"{ast.unparse(tree.right)} is 0 and cannot divide")
+    try:
+        made = _ARITHMETIC[type(tree.op)](left, right)
+    except (OverflowError, ZeroDivisionError):
+        raise NotCalculable(f"{ast.unparse(tree)} has no value") from None
+    if isinstance(made, complex) or not math.isfinite(made):
+        raise NotCalculable(f"{ast.unparse(tree)} has no value")
+    return float(made)
+
+
+def _finite(table: Any) -> Any:
+    """Read bounds without end back."""
+    if isinstance(table, list):
+        return [_finite(row) for row in table]
+    return math.inf if table == "inf" else table
+
+
+def _interpolate(bands: Any, x: float) -> float:
+    for low, high, first, last in reversed(bands):
+        if x >= low:
+            inside = (min(x, high) - low) / (high - low) if math.isfinite(high) else 0.0
+            return float(first + (last - first) * inside)
+    raise NotCalculable(f"{x:g} is below the first band, {bands[0][0]:g}")
+
+
+def _band(bands: Any, x: float) -> float:
+    for upper, value in bands:
+        if x <= upper:
+            return float(value)
+    raise NotCalculable(f"{x:g} is above the last band")
+
+
+def _corridor(bands: Any, x: float) -> float:
+    kept = below = 0.0
+    for upper, share in bands:
+        kept += share * max(min(abs(x), upper) - below, 0.0)
+        below = upper
+    return math.copysign(kept, x) if kept else 0.0
+
+
+_ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b, ast.Mult: lambda a, b: a * b,
+    ast.Div: lambda a, b: a / b, ast.Pow: lambda a, b: a**b,
+}  # fmt: skip
+_COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: lambda a, b: a == b, ast.NotEq: lambda a, b: a != b, ast.Lt: lambda a, b: a < b,
+    ast.LtE: lambda a, b: a <= b, ast.Gt: lambda a, b: a > b, ast.GtE: lambda a, b: a >= b,
+}  # fmt: skip
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "min": min, "max": max, "abs": abs, "sqrt": math.sqrt, "exp": math.exp, "log": math.log,
+    "clip": lambda x, low, high: min(max(x, low), high), "interpolate": _interpolate,
+    "band": _band, "corridor": _corridor, "round_half_up": _half_up,
+}  # fmt: skip

@@ -1,0 +1,141 @@
+"""Reading the entities' numbers: CSV as people and agencies write it.
+
+A public use file has thousands commas, percents as 0.05, 5 or "5.50%", a byte-order mark, ``*`` for
+a suppressed count and ``-`` for none. Nothing is dropped: what cannot be read as a number is kept
+as missing, with the reason.
+"""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from riskadj.errors import InputError
+
+KEYS = {"entity": ("entity_id", "aco_id", "entity"), "stratum": ("stratum", "enrollment_type"),
+        "base_year": ("base_year",), "year": ("year",)}  # fmt: skip
+"""Axis to the columns that may name its label."""
+SUPPRESSED = "*"
+NULLS = ("", "-", ".", "na", "n/a", "nan", "null", "none")
+YES, NO = ("1", "true", "t", "y", "yes"), ("0", "false", "f", "n", "no")
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A cell that holds no number, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of one file.
+
+    Attributes
+    ----------
+    name
+        File name, for messages.
+    columns
+        As the header spells them, in lower case.
+    rows
+        Column to raw text; the first row is line 2.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, str], ...]
+
+    def key(self, row: Mapping[str, str], axis: str) -> str:
+        """Return a row's label on an axis; blank when it has none."""
+        found = (row.get(column, "").strip() for column in KEYS[axis])
+        return next((label for label in found if label), "")
+
+
+def read_table(path: Path) -> Table:
+    """Read a CSV file.
+
+    Raises
+    ------
+    InputError
+        It is empty, repeats a column, or a row has more cells than the header.
+    """
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    lines = list(csv.reader(text.splitlines()))
+    if not lines or not any(lines[0]):
+        raise InputError(f"{path.name} is empty")
+    header = tuple(name.strip().lower() for name in lines[0])
+    if len(set(header)) < len(header):
+        twice = sorted({n for n in header if header.count(n) > 1})
+        raise InputError(f"{path.name} has columns twice: {', '.join(twice)}")
+    rows = []
+    for number, cells in enumerate(lines[1:], 2):
+        if not any(c.strip() for c in cells):
+            continue
+        if len(cells) != len(header):
+            raise InputError(f"{path.name}, line {number}: {len(cells)} cells, the header has "
+                             f"{len(header)}")  # fmt: skip
+        rows.append(dict(zip(header, cells, strict=True)))
+    if not rows:
+        raise InputError(f"{path.name} has no rows")
+    return Table(path.name, header, tuple(rows))
+
+
+def read_number(raw: str, percent: bool = False) -> float | Missing:
+    """Read a number as agencies write it.
+
+    Parameters
+    ----------
+    percent
+        The file gives this rate as a percentage: 5 is 0.05, with or without the sign.
+
+    >>> read_number(" 1,234.5 "), read_number("5.50%"), read_number("(12)"), read_number("$3")
+    (1234.5, 0.055, -12.0, 3.0)
+    >>> read_number("*").reason, read_number("-").reason
+    ('suppressed in the file', 'blank in the file')
+    """
+    text = raw.strip().replace("\N{MINUS SIGN}", "-")
+    if text.startswith(SUPPRESSED) or text.startswith("<"):
+        return Missing("suppressed in the file")
+    if text.lower() in NULLS:
+        return Missing("blank in the file")
+    negative = text.startswith("(") and text.endswith(")")
+    plain = text.strip("()").replace(",", "").replace("$", "").strip()
+    scaled = plain.endswith("%")
+    try:
+        value = float(plain.removesuffix("%"))
+    except ValueError:
+        return Missing("no number in the file")
+    if not math.isfinite(value):
+        return Missing("no number in the file")
+    value = -value if negative else value
+    if not (scaled or percent):
+        return value
+    return float(f"{value / 100:.12g}")
+
+
+def read_flag(raw: str) -> float | Missing:
+    """Read yes or no.
+
+    >>> read_flag("Yes"), read_flag("0")
+    (1.0, 0.0)
+    """
+    text = raw.strip().lower()
+    if text in YES or text in NO:
+        return 1.0 if text in YES else 0.0
+    return Missing("blank in the file" if text in NULLS else "neither yes nor no in the file")
+
+
+def labels(tables: Sequence[Table], axis: str) -> list[str]:
+    """Return the labels of an axis, entities and strata in the order of the files, years sorted."""
+    found: dict[str, None] = {}
+    for table in tables:
+        for row in table.rows:
+            label = table.key(row, axis)
+            if label:
+                found.setdefault(label)
+    return sorted(found) if axis in ("base_year", "year") else list(found)
