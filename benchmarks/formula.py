@@ -166,7 +166,10 @@ def _value(tree: ast.expr, values: Mapping[str, Any]) -> Any:
         case ast.Compare():
             return _compared(tree, values)
         case ast.IfExp():
-            return _chosen(*(_value(t, values) for t in (tree.test, tree.body, tree.orelse)))
+            test = _value(tree.test, values)
+            if test.size == 1 and not np.isnan(test.item()):  # one branch is enough
+                return _value(tree.body if test.item() > 0 else tree.orelse, values)
+            return _chosen(test, _value(tree.body, values), _value(tree.orelse, values))
         case ast.Subscript():
             keys = tree.slice.elts if isinstance(tree.slice, ast.Tuple) else [tree.slice]
             return steps.look_up(_value(tree.value, values), [_value(k, values) for k in keys])

@@ -64,10 +64,15 @@ app.add_typer(imports.app, name="import")
 
 
 def main() -> None:
-    """Run the command; errors end with their message and exit code, never with a value in them."""
+    """Run the command."""
+    run_command(app)
+
+
+def run_command(command: typer.Typer) -> None:
+    """Run a command; errors end with their message and exit code, never with a value in them."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        app()
+        command()
     except RiskadjError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(_exit_code(error))

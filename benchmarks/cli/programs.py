@@ -1,0 +1,97 @@
+"""``tcoc programs``: what there is, how firm it is, and what each needs."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchmarks.cli.options import Json
+
+if TYPE_CHECKING:
+    from benchmarks.program import Program
+
+
+def programs(
+    name: Annotated[str | None, typer.Argument(help="One program, to be shown whole.")] = None,
+    json: Json = False,
+) -> None:
+    """List the programs with how much of each is verified, or show one: columns, terms, steps.
+
+    Examples
+    --------
+    - `tcoc programs`
+    - `tcoc programs mssp`
+    """
+    from benchmarks.program import list_programs, load_program
+    from riskadj.cli.console import print_json
+
+    if name is None:
+        rows = [_row(load_program(n)) for n in list_programs()]
+        print_json(rows) if json else _list(rows)
+        return
+    program = load_program(name)
+    print_json(program.sheet.model_dump(mode="json")) if json else _show(program)
+
+
+def _row(program: "Program") -> dict[str, Any]:
+    from benchmarks.evidence import evidence
+
+    found = evidence(program)
+    return {"program": program.name, "title": program.sheet.title, "status": program.sheet.status,
+            "years": f"{program.sheet.first_year}-{program.sheet.last_year}",
+            "steps_and_values": found.total, "verified": found.firm}  # fmt: skip
+
+
+def _list(rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    from riskadj.cli.console import out
+
+    table = Table("program", "status", "years", "title", box=None)
+    table.add_column("verified", justify="right")
+    for r in rows:
+        share = f"{r['verified']}/{r['steps_and_values']}"
+        table.add_row(r["program"], r["status"], r["years"], r["title"], share)
+    out.print(table)
+    out.print("\nVerified: steps and dated values read in a rule or recomputed on published data; "
+              "the rest is proposed, or from memory and secondary sources.\n"
+              "`tcoc programs NAME` shows one whole.")  # fmt: skip
+
+
+def _show(program: "Program") -> None:
+    from rich.table import Table
+
+    from benchmarks.evidence import evidence
+    from riskadj.cli.console import heading, out
+
+    sheet = program.sheet
+    heading(f"{sheet.title} ({sheet.status}, {sheet.first_year}-{sheet.last_year})")
+    out.print(sheet.summary)
+    if sheet.strata:
+        out.print(f"Strata: {', '.join(sheet.strata)}")
+    columns = Table("column", "by", "kind", "part", "what", box=None, title="\nColumns",
+                    title_justify="left")  # fmt: skip
+    for name, spec in sheet.inputs.items():
+        kind = spec.kind + (" (optional)" if spec.optional else "")
+        columns.add_row(name, ", ".join(spec.axes), kind, spec.of or "", spec.about)
+    out.print(columns)
+    if sheet.options:
+        terms = Table("term", "values", "part", "what", box=None, title="\nTerms (no defaults)",
+                      title_justify="left")  # fmt: skip
+        for name, option in sheet.options.items():
+            values = " | ".join(option.one_of) or option.kind
+            terms.add_row(name, values, option.of or "", option.about)
+        out.print(terms)
+    for part, steps in (("Target", sheet.target), ("Settlement", sheet.settle)):
+        if steps:
+            heading(f"\n{part}")
+        for step in steps:
+            mark = "" if step.status == "final" else f" [{step.status}]"
+            out.print(f"{step.id} = {step.formula}")
+            out.print(f"    {step.about} ({step.unit}). {step.cite}{mark}", style="dim")
+    weak = evidence(program).weak
+    if weak:
+        heading(f"\nNot verified ({len(weak)})")
+        for said in weak:
+            out.print(f"  {said}")
+    for limit in sheet.limits:
+        out.print(f"Limit: {limit}")

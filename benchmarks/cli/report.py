@@ -1,0 +1,33 @@
+"""``tcoc report``: a ledger as a page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.cli.options import LedgerFile
+
+
+def report(
+    ledger: LedgerFile,
+    out: Annotated[Path, typer.Option(help="The page, an .html file.")] = Path("report.html"),
+    people: Annotated[
+        Path | None, typer.Option(help="CSV by group, for the equity tables; see tcoc report -h.")
+    ] = None,
+) -> None:
+    """Write a ledger as one HTML page that loads nothing, and its tables as CSV beside it.
+
+    PEOPLE holds dimension, group, entity_id, member_months, spending_usd and, for an interval,
+    members and spending_sd_usd: spending by race and ethnicity, disability, dual or low income,
+    social vulnerability, rurality. Groups evaluate a target; they never enter it.
+
+    Examples
+    --------
+    - `tcoc report settled/ledger.json --out settled/report.html`
+    """
+    from benchmarks.cli.running import write_report
+    from benchmarks.ledger import read_ledger
+    from riskadj.cli.console import out as screen
+
+    for path in write_report(read_ledger(ledger), out, people):
+        screen.print(f"  {path}")

@@ -1,0 +1,202 @@
+"""The dollar waterfall between two ledgers: two policy versions, two vintages, two years.
+
+One thing after the other is taken from the second ledger, in the order of computing, and all is
+computed again; so the parts add up to the whole difference exactly. The order matters where rules
+interact, and is that of the program.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.axes import AXES, Array, laid_out
+from benchmarks.formula import evaluate, parse
+from benchmarks.steps import round_half_up
+from riskadj.errors import InputError
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one change is worth.
+
+    Attributes
+    ----------
+    id
+        The nodes that were taken from the second ledger.
+    about
+        What they are.
+    change
+        In the unit of the compared node, over all entities compared.
+    """
+
+    id: str
+    about: str
+    change: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """From one ledger's total to the other's.
+
+    Attributes
+    ----------
+    node, unit
+        What is compared.
+    first, last
+        Totals over the entities compared.
+    parts
+        In order; first + their changes = last.
+    compared, only_first, only_second, not_calculable
+        Numbers of entities: those in both, and those left out and why.
+    only_first_total, only_second_total
+        What the entities in one ledger alone add up to.
+    """
+
+    node: str
+    unit: str
+    first: float
+    last: float
+    parts: tuple[Part, ...]
+    compared: int
+    only_first: int
+    only_second: int
+    not_calculable: int
+    only_first_total: float
+    only_second_total: float
+
+
+def waterfall(a: Record, b: Record, node: str) -> Waterfall:
+    """Split the difference of a node between two ledgers into what caused it.
+
+    Raises
+    ------
+    InputError
+        The ledgers are of different programs, or one has no such step.
+    """
+    if a["program"] != b["program"]:
+        raise InputError(f"The ledgers are of {a['program']} and {b['program']}")
+    first, second = _by_name(a), _by_name(b)
+    for record, nodes in ((a, first), (b, second)):
+        if nodes.get(node, {}).get("kind") != "step":
+            results = ", ".join(record["results"])
+            raise InputError(f"{record['program']} {record['year']} has no step {node!r}. "
+                             f"Its results: {results}")  # fmt: skip
+    both = [e for e in a["axes"]["entity"] if e in set(b["axes"]["entity"])]
+    left, right = _arrays(a, both), _arrays(b, both)
+    states = [left]
+    names, abouts = [], []
+    current = dict(left)
+    for group, about in _groups(a, b):
+        for name in group:
+            current.pop(name, None)
+            if name in right:
+                current[name] = right[name]
+        states.append(dict(current))
+        names.append(", ".join(group))
+        abouts.append(about)
+    order = [n["id"] for n in b["nodes"] if n["kind"] == "step"]
+    order = [n["id"] for n in a["nodes"] if n["kind"] == "step" and n["id"] not in second] + order
+    values = [_entity_totals(_computed(state, order)[node], len(both)) for state in states]
+    sound = np.all([np.isfinite(v) for v in values], axis=0) if both else np.zeros(0, bool)
+    totals = [float(v[sound].sum()) for v in values]
+    changes = np.diff(totals)
+    parts = tuple(Part(n, t, float(c)) for n, t, c in zip(names, abouts, changes, strict=True)
+                  if c != 0)  # fmt: skip
+    return Waterfall(
+        node, second[node]["unit"], totals[0], totals[-1], parts, int(sound.sum()),
+        len(a["axes"]["entity"]) - len(both), len(b["axes"]["entity"]) - len(both),
+        int((~sound).sum()), _total_of(a, node, both), _total_of(b, node, both),
+    )  # fmt: skip
+
+
+def _by_name(record: Record) -> dict[str, Record]:
+    return {n["id"]: n for n in record["nodes"]}
+
+
+def _groups(a: Record, b: Record) -> Iterator[tuple[list[str], str]]:
+    """Yield what is exchanged at once: nodes along an axis that changed its labels go together."""
+    first, second = _by_name(a), _by_name(b)
+    moved = {x for x in (*a["axes"], *b["axes"])
+             if x != "entity" and a["axes"].get(x) != b["axes"].get(x)}  # fmt: skip
+    leaves = [n for n in [*b["nodes"], *(n for n in a["nodes"] if n["id"] not in second)]
+              if n["kind"] != "step"]  # fmt: skip
+    along = [n["id"] for n in leaves
+             if moved & {*n["axes"], *first.get(n["id"], n)["axes"]}
+             or (n["kind"] == "option" and n["id"] == "baseline_year")]  # fmt: skip
+    if moved and along:
+        yield along, f"other {' and '.join(sorted(moved))} labels"
+    for node in leaves:
+        if node["id"] not in along or not moved:
+            yield [node["id"]], node["about"] or node["id"]
+    steps = [n for n in [*b["nodes"], *(n for n in a["nodes"] if n["id"] not in second)]
+             if n["kind"] == "step"]  # fmt: skip
+    for node in steps:
+        old = first.get(node["id"], {})
+        if (old.get("formula"), old.get("rounding")) != (node["formula"], node["rounding"]) or (
+            node["id"] not in second
+        ):
+            yield [node["id"]], f"rule: {node['about']}"
+
+
+def _arrays(record: Record, entities: Sequence[str]) -> dict[str, Any]:
+    """Return leaves as arrays or tables, and steps as their formula and rounding."""
+    places = [record["axes"]["entity"].index(e) for e in entities]
+    found: dict[str, Any] = {}
+    for node in record["nodes"]:
+        if node["kind"] == "step":
+            found[node["id"]] = (parse(node["formula"], node["id"]), node["rounding"])
+        elif "table" in node:
+            found[node["id"]] = _table(node["table"])
+        else:
+            found[node["id"]] = _values(record, node, places)
+    return found
+
+
+def _table(table: Any) -> Any:
+    if isinstance(table, list):
+        return [_table(row) for row in table]
+    if isinstance(table, Mapping):
+        return {k: _table(v) for k, v in table.items()}
+    return np.inf if table == "inf" else table
+
+
+def _values(record: Record, node: Record, places: Sequence[int]) -> Array:
+    shape = [len(record["axes"][x]) for x in node["axes"]]
+    text = any(isinstance(v, str) for v in node["values"])
+    blank: Any = "" if text else np.nan
+    flat = np.array([blank if v is None else v for v in node["values"]])
+    array = laid_out(flat.reshape(shape), tuple(node["axes"]))
+    return array[:, list(places)] if "entity" in node["axes"] else array
+
+
+def _computed(state: Mapping[str, Any], order: Sequence[str]) -> dict[str, Array]:
+    values = {k: v for k, v in state.items() if not isinstance(v, tuple)}
+    for name in order:
+        if name not in state:
+            continue
+        formula, rounding = state[name]
+        if not set(formula.names) <= set(values):
+            values[name] = laid_out(np.nan, ())
+            continue
+        found = evaluate(formula, values)
+        values[name] = found if rounding is None else round_half_up(found, rounding)
+    return values
+
+
+def _entity_totals(values: Array, n: int) -> Array:
+    """Add up all but the entities: float, shape (n_entities,)."""
+    others = tuple(i for i, axis in enumerate(AXES) if axis != "entity")
+    return np.broadcast_to(np.asarray(values, dtype=np.float64).sum(others), (n,))
+
+
+def _total_of(record: Record, node: str, both: Sequence[str]) -> float:
+    """Return the total of the entities that the other ledger does not have."""
+    found = _by_name(record)[node]
+    if "entity" not in found["axes"]:
+        return 0.0
+    places = [i for i, e in enumerate(record["axes"]["entity"]) if e not in set(both)]
+    return float(np.nansum(_values(record, found, places))) if places else 0.0
