@@ -43,6 +43,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "corridor": steps.corridor,
     "round_half_up": steps.round_half_up,
 }
+_OF_BANDS = ("interpolate", "band", "corridor")
 FUNCTIONS = (*_FUNCTIONS, *OVER)
 _ARITHMETIC: Mapping[type[ast.operator], Callable[[Array, Array], Array]] = {
     ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide,
@@ -172,7 +173,10 @@ def _value(tree: ast.expr, values: Mapping[str, Any]) -> Any:
             return _chosen(test, _value(tree.body, values), _value(tree.orelse, values))
         case ast.Subscript():
             keys = tree.slice.elts if isinstance(tree.slice, ast.Tuple) else [tree.slice]
-            return steps.look_up(_value(tree.value, values), [_value(k, values) for k in keys])
+            table = _value(tree.value, values)
+            if isinstance(table, np.ndarray):  # a table that is not published: not a number
+                return np.full_like(table, np.nan)
+            return steps.look_up(table, [_value(k, values) for k in keys])
         case ast.Call():
             return _called(tree, values)
     raise InputError(f"formulas have no {type(tree).__name__}")  # pragma: no cover
@@ -231,6 +235,8 @@ def _over(tree: ast.Call) -> str:
 def _called(tree: ast.Call, values: Mapping[str, Any]) -> Any:
     name = tree.func.id if isinstance(tree.func, ast.Name) else ""
     arguments = [_value(a, values) for a in tree.args]
+    if name in _OF_BANDS and isinstance(arguments[0], np.ndarray):
+        return np.full_like(arguments[0], np.nan)
     if name not in OVER:
         return _FUNCTIONS[name](*arguments)
     weight = [_value(k.value, values) for k in tree.keywords if k.arg == "weight"]

@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.axes import AXES, laid_out
 from benchmarks.ledger import Node
 from benchmarks.program import Input, Program
-from benchmarks.tables import Missing, Table, read_flag, read_number
+from benchmarks.tables import Missing, Table, read_date, read_flag, read_number
 from riskadj.errors import InputError
 
 Axes = Mapping[str, list[str]]
@@ -93,6 +93,8 @@ def _read(spec: Input, raw: str, where: str) -> Any:
         return text or Missing("blank in the file")
     if spec.kind == "flag":
         return read_flag(raw)
+    if spec.kind == "date":
+        return read_date(raw)
     value = read_number(raw)
     if isinstance(value, Missing):
         return value

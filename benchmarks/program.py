@@ -29,7 +29,7 @@ class Input(BaseModel):
     ----------
     kind
         ``amount``, ``rate`` (a fraction), ``exposure`` (above zero), ``score`` (above zero),
-        ``text`` or ``flag``.
+        ``text``, ``flag`` or ``date`` (in formulas a number, 20240101).
     optional
         A file without the column is accepted; what rests on it is not calculable.
     of
@@ -37,7 +37,7 @@ class Input(BaseModel):
     """
 
     model_config = _STRICT
-    kind: Literal["amount", "rate", "exposure", "score", "text", "flag"]
+    kind: Literal["amount", "rate", "exposure", "score", "text", "flag", "date"]
     axes: tuple[Axis, ...]
     unit: str
     about: str = Field(min_length=5)
@@ -108,7 +108,25 @@ class Bar(BaseModel):
 
 
 class Sheet(BaseModel):
-    """A program's file."""
+    """A program's file.
+
+    Attributes
+    ----------
+    status
+        final, draft, history (a program that ended) or template (terms are a contract's).
+    strata
+        Those of the rule; where there are none, those of the files.
+    risk_scores
+        Which risk scores it uses, in words; Medicare Advantage payment scores are then refused.
+    pmpm
+        The step or input that is the target per member month, with which groups are compared.
+    target, settle
+        Steps in the order of computing.
+    scenario
+        What a projection varies: role to name.
+    limits
+        What it does not do.
+    """
 
     model_config = _STRICT
     schema_: Literal[1] = Field(alias="schema")
@@ -120,6 +138,7 @@ class Sheet(BaseModel):
     strata: tuple[str, ...] = ()
     stratum_names: Mapping[str, str] = {}
     risk_scores: str = ""
+    pmpm: str = ""
     inputs: Mapping[str, Input]
     options: Mapping[str, Option] = {}
     indices: Mapping[str, Index] = {}
@@ -218,13 +237,23 @@ def _checked(name: str, sheet: Sheet, where: str) -> Program:
             parameters.setdefault(used)
         formulas[step.id] = formula
         axes[step.id] = axes_of(formula.tree, axes)
+    _refuse_race([*sheet.inputs, *sheet.options, *sheet.strata], where)
     shown = [*(i for ids in sheet.results.values() for i in ids),
              *(b.id for bars in sheet.waterfall.values() for b in bars)]  # fmt: skip
+    shown += [sheet.pmpm] if sheet.pmpm else []
     missing = sorted(set(shown) - set(formulas) - set(sheet.inputs))
     if missing:
         raise InputError(f"{where}: results or waterfall name no step: {', '.join(missing)}")
     ordered = {n: tuple(a for a in AXES if a in held) for n, held in axes.items()}
     return Program(name, sheet, formulas, tuple(parameters), ordered)
+
+
+def _refuse_race(names: list[str], where: str) -> None:
+    """Race and ethnicity evaluate a target and never enter one (Section 1557, 45 CFR 92.210)."""
+    found = [n for n in names if "race" in n.lower() or "ethnic" in n.lower()]
+    if found:
+        raise InputError(f"{where}: {found[0]} cannot enter a target. Race and ethnicity evaluate "
+                         "one: see `tcoc report --people`")  # fmt: skip
 
 
 def _check_names(names: list[str], where: str) -> None:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,16 @@ from benchmarks.replay import Book, NotCalculable
 from benchmarks.series import list_series, load_series
 from benchmarks.steps import round_half_up
 from benchmarks.tables import Table, labels
-from riskadj.errors import InputError, OptionError
+from riskadj.errors import InputError, NotPublishedError, OptionError
 
 FIRST_BASE_YEAR = "baseline_year"
 """The option that says which year a path of growth starts from."""
 REBASING = "rebasing_years"
 """The option that says how many years a baseline lasts."""
+
+RACES = frozenset(("white", "black", "hispanic", "asian", "african american", "native american",
+                   "american indian", "pacific islander"))  # fmt: skip
+"""Labels that no stratum of a target may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,22 @@ def run(program: Program, tables: Sequence[Table], request: Request) -> Ledger:
     axes = axis_labels(program, tables, request, options)
     nodes = leaves(program, tables, request, axes, options)
     nodes = compute(program, nodes, axes, request.parts)
+    _refuse_unpublished(program, nodes, request)
     return Ledger(_head(program, request), axes, nodes)
+
+
+def _refuse_unpublished(
+    program: Program, nodes: Mapping[str, Node], request: Request
+) -> None:
+    """Refuse a run of which no result can be calculated for want of a published value."""
+    results = [nodes[r] for p in request.parts for r in program.sheet.results.get(p, ())]
+    last = results[-1] if results else None
+    if last is None or last.values is None or last.values.dtype.kind == "U":
+        return
+    wanting = {reason for n in nodes.values() if n.kind == "parameter"
+               for reason in n.reasons.values()}  # fmt: skip
+    if np.isnan(last.values).all() and wanting & set(last.reasons.values()):
+        raise NotPublishedError(next(r for r in last.reasons.values() if r in wanting))
 
 
 def leaves(
@@ -122,7 +141,7 @@ def _step_node(
         return node
     cells = list(book.cells(list(axes)))
     reasons = {str(i): _why(book, formula.tree, cells[i]) for i in empty}
-    return Node(**{f: getattr(node, f) for f in Node.__slots__} | {"reasons": reasons})
+    return replace(node, reasons=reasons)
 
 
 def _why(book: Book, tree: Any, cell: Mapping[str, int]) -> str:
@@ -151,9 +170,9 @@ def read_options(program: Program, request: Request) -> dict[str, Any]:
               and (s.of is None or s.of in request.parts)]  # fmt: skip
     missing = [n for n in wanted if n not in request.terms]
     if missing:
-        said = "; ".join(f"{n} ({_choices(specs[n])}): {specs[n].about}" for n in missing)
-        raise OptionError(f"{program.name} needs {len(missing)} more "
-                          f"term{'s' * (len(missing) > 1)}: {said}")  # fmt: skip
+        said = "".join(f"\n  {n} = {_choices(specs[n])}: {specs[n].about}" for n in missing)
+        few = f"{len(missing)} more term{'s' * (len(missing) > 1)}"
+        raise OptionError(f"{program.name} needs {few}, by --terms or --set:{said}")
     return {n: _read_option(n, specs[n], str(request.terms[n])) for n in wanted}
 
 
@@ -214,6 +233,9 @@ def axis_labels(
 
 def _strata(program: Program, tables: Sequence[Table]) -> list[str]:
     strata, own = labels(tables, "stratum"), program.sheet.strata
+    if {s.lower() for s in strata} & RACES:
+        raise InputError("Strata by race cannot enter a target. Race and ethnicity evaluate one: "
+                         "see `tcoc report --people`")  # fmt: skip
     unknown = [s for s in strata if own and s not in own]
     if unknown:
         raise InputError(f"{program.name} has no stratum {unknown[0]!r}. It has: {', '.join(own)}")
@@ -259,7 +281,12 @@ def _axis_node(axis: str, held: list[str]) -> Node:
 
 def _parameter_node(name: str, request: Request) -> Node:
     parameter = load_parameter(name)
-    found = parameter.at(request.year, request.known_at, request.accept)
+    try:
+        found = parameter.at(request.year, request.known_at, request.accept)
+    except NotPublishedError as error:
+        return replace(_unused_node(name), kind="parameter", unit=parameter.unit,
+                       citation=f"benchmarks/parameters/{name}.toml", reasons={"0": str(error)},
+                       about=parameter.description)  # fmt: skip
     said = f"{found.source}, known {found.known}" + (f"; {found.note}" if found.note else "")
     plain = not isinstance(found.value, (dict, list))
     return Node(id=name, kind="parameter", values=laid_out(found.value, ()) if plain else None,
@@ -314,6 +341,6 @@ def _head(program: Program, request: Request) -> dict[str, Any]:
         "summary": sheet.summary, "part": part, "year": request.year,
         "known_at": request.known_at.isoformat(), "accepted": list(request.accept),
         "results": list(sheet.results.get(part, ())), "limits": list(sheet.limits),
-        "waterfall": [[b.id, b.label] for b in sheet.waterfall.get(part, ())],
-        "stratum_names": dict(sheet.stratum_names),
+        "waterfall": [[b.id, b.label] for p in request.parts for b in sheet.waterfall.get(p, ())],
+        "stratum_names": dict(sheet.stratum_names), "pmpm": sheet.pmpm,
     }  # fmt: skip

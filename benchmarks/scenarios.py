@@ -6,7 +6,7 @@ The same formulas as a single run, over arrays with a scenario axis; nothing is 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from benchmarks.axes import AXES, Array, laid_out
 from benchmarks.formula import evaluate
 from benchmarks.program import Program
-from benchmarks.run import Request, axis_labels, leaves, read_options
-from benchmarks.steps import round_half_up
+from benchmarks.run import FIRST_BASE_YEAR, Request, axis_labels, leaves, read_options
 from benchmarks.tables import Table
 from riskadj.errors import InputError, OptionError
 
@@ -164,9 +163,10 @@ def project(
     roles = program.sheet.scenario
     if not roles:
         raise OptionError(f"{program.name} cannot be projected. gdp-cap can")
-    chosen = request.terms.get("form", "")
-    forms = program.sheet.options["form"].one_of
-    axes = axis_labels(program, tables, request, read_options(program, request))
+    options = read_options(program, request)
+    chosen, forms = str(options["form"]), _forms(program, request)
+    request = replace(request, year=int(options[FIRST_BASE_YEAR]) + 1)
+    axes = axis_labels(program, tables, request, options)
     _check_strata(scenarios, axes["stratum"])
     base = _Base(program, tables, request, axes)
     trend, index = paths(scenarios)
@@ -187,6 +187,14 @@ def project(
     with ThreadPoolExecutor(max_workers=workers) as pool:  # numpy computes without the lock
         list(pool.map(one, range(len(batches))))
     return made.projection(base.first_year, forms, chosen, axes, scenarios)
+
+
+def _forms(program: Program, request: Request) -> list[str]:
+    """Return the forms of the cap whose terms are all given."""
+    specs = program.sheet.options
+    return [form for form in specs["form"].one_of
+            if all(n in request.terms for n, spec in specs.items()
+                   if form in spec.when.get("form", ()))]  # fmt: skip
 
 
 def _batches(n: int) -> Iterator[slice]:
@@ -211,6 +219,7 @@ class _Base:
     ) -> None:  # fmt: skip
         self.program = program
         self.options = read_options(program, request)
+        self.average_years = int(request.terms.get("average_years", "0"))
         self.first_year = int(self.options["baseline_year"])
         self.every = int(self.options.get("rebasing_years", 0))
         roles = program.sheet.scenario
@@ -245,7 +254,9 @@ class _Base:
         start = (h - 1) // self.every * self.every if self.every else 0
         apart = np.array([scenarios.trend_of_stratum.get(s, 0.0) for s in self.strata])
         by_stratum = trend[:, None, :h] + apart[None, :, None]
-        actual = np.prod(1 + by_stratum[:, :, :start], axis=2) * (1 + scenarios.risk_growth) ** start
+        actual = (
+            np.prod(1 + by_stratum[:, :, :start], axis=2) * (1 + scenarios.risk_growth) ** start
+        )
         given = {
             **self.values,
             "baseline_year": laid_out(float(self.first_year + start), ()),
@@ -261,11 +272,12 @@ class _Base:
 
     def _average(self, index: Array, start: int, h: int) -> Array:
         """Average growth over the years before, as far as the path goes back."""
-        n = int(self.options.get("average_years", 1))
+        n = max(self.average_years, 1)  # read only under the form "average", which needs it
         grown = np.concatenate([np.zeros((len(index), 1)), np.log1p(index).cumsum(1)], axis=1)
         ends = np.arange(start + 1, h + 1)
         begins = np.maximum(ends - n, 0)
-        return np.expm1((grown[:, ends] - grown[:, begins]) / (ends - begins))
+        averaged = np.expm1((grown[:, ends] - grown[:, begins]) / (ends - begins))
+        return np.asarray(averaged)
 
 
 class _Lazy(dict[str, Any]):

@@ -6,6 +6,7 @@ as missing, with the reason.
 """
 
 import csv
+import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -128,6 +129,22 @@ def read_flag(raw: str) -> float | Missing:
     if text in YES or text in NO:
         return 1.0 if text in YES else 0.0
     return Missing("blank in the file" if text in NULLS else "neither yes nor no in the file")
+
+
+def read_date(raw: str) -> float | Missing:
+    """Read a date, 2024-01-31 or 01/31/2024, as the number 20240131.
+
+    >>> read_date("07/01/2019"), read_date("2024-01-01")
+    (20190701.0, 20240101.0)
+    """
+    text = raw.strip()
+    for form in ("%Y-%m-%d", "%m/%d/%Y"):
+        try:
+            day = dt.datetime.strptime(text, form)
+        except ValueError:
+            continue
+        return float(day.year * 10_000 + day.month * 100 + day.day)
+    return Missing("blank in the file" if text.lower() in NULLS else "no date in the file")
 
 
 def labels(tables: Sequence[Table], axis: str) -> list[str]:

@@ -18,7 +18,9 @@ EXIT_DIFFERS = 5
 ProgramName = Annotated[str, typer.Argument(help="A program; `tcoc programs` lists them.")]
 Year = Annotated[int, typer.Option(help="Performance year.")]
 Files = Annotated[list[Path], typer.Option(help="CSV file; may be given more than once.")]
-MoreFiles = Annotated[list[Path] | None, typer.Option(help="CSV file; may be given more than once.")]
+MoreFiles = Annotated[
+    list[Path] | None, typer.Option(help="CSV file; may be given more than once.")
+]
 Terms = Annotated[Path | None, typer.Option(help="The program's terms, a .toml file.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A term, as name=value.")]
 KnownAt = Annotated[

@@ -1,5 +1,6 @@
 """``tcoc programs``: what there is, how firm it is, and what each needs."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -7,7 +8,7 @@ import typer
 from benchmarks.cli.options import Json
 
 if TYPE_CHECKING:
-    from benchmarks.program import Program
+    from benchmarks.program import Program, Step
 
 
 def programs(
@@ -58,8 +59,6 @@ def _list(rows: list[dict[str, Any]]) -> None:
 
 
 def _show(program: "Program") -> None:
-    from rich.table import Table
-
     from benchmarks.evidence import evidence
     from riskadj.cli.console import heading, out
 
@@ -68,30 +67,42 @@ def _show(program: "Program") -> None:
     out.print(sheet.summary)
     if sheet.strata:
         out.print(f"Strata: {', '.join(sheet.strata)}")
+    _show_columns(program)
+    for part, steps in (("Target", sheet.target), ("Settlement", sheet.settle)):
+        _show_steps(part, steps)
+    weak = evidence(program).weak
+    heading(f"\nNot verified ({len(weak)})")
+    for said in weak:
+        out.print(f"  {said}")
+    for limit in sheet.limits:
+        out.print(f"Limit: {limit}")
+
+
+def _show_columns(program: "Program") -> None:
+    from rich.table import Table
+
+    from riskadj.cli.console import out
+
     columns = Table("column", "by", "kind", "part", "what", box=None, title="\nColumns",
                     title_justify="left")  # fmt: skip
-    for name, spec in sheet.inputs.items():
+    for name, spec in program.sheet.inputs.items():
         kind = spec.kind + (" (optional)" if spec.optional else "")
         columns.add_row(name, ", ".join(spec.axes), kind, spec.of or "", spec.about)
     out.print(columns)
-    if sheet.options:
-        terms = Table("term", "values", "part", "what", box=None, title="\nTerms (no defaults)",
-                      title_justify="left")  # fmt: skip
-        for name, option in sheet.options.items():
-            values = " | ".join(option.one_of) or option.kind
-            terms.add_row(name, values, option.of or "", option.about)
-        out.print(terms)
-    for part, steps in (("Target", sheet.target), ("Settlement", sheet.settle)):
-        if steps:
-            heading(f"\n{part}")
-        for step in steps:
-            mark = "" if step.status == "final" else f" [{step.status}]"
-            out.print(f"{step.id} = {step.formula}")
-            out.print(f"    {step.about} ({step.unit}). {step.cite}{mark}", style="dim")
-    weak = evidence(program).weak
-    if weak:
-        heading(f"\nNot verified ({len(weak)})")
-        for said in weak:
-            out.print(f"  {said}")
-    for limit in sheet.limits:
-        out.print(f"Limit: {limit}")
+    terms = Table("term", "values", "part", "what", box=None, title="\nTerms (no defaults)",
+                  title_justify="left")  # fmt: skip
+    for name, option in program.sheet.options.items():
+        values = " | ".join(option.one_of) or option.kind
+        terms.add_row(name, values, option.of or "", option.about)
+    out.print(terms)
+
+
+def _show_steps(part: str, steps: "Sequence[Step]") -> None:
+    from riskadj.cli.console import heading, out
+
+    if steps:
+        heading(f"\n{part}")
+    for step in steps:
+        mark = "" if step.status == "final" else f" [{step.status}]"
+        out.print(f"{step.id} = {step.formula}")
+        out.print(f"    {step.about} ({step.unit}). {step.cite}{mark}", style="dim")
