@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.axes import AXES, Array, laid_out
-from benchmarks.formula import evaluate, parse
+from benchmarks.formula import LENGTHS, evaluate, parse
 from benchmarks.steps import round_half_up
 from riskadj.errors import InputError
 
@@ -175,6 +175,7 @@ def _values(record: Record, node: Record, places: Sequence[int]) -> Array:
 
 def _computed(state: Mapping[str, Any], order: Sequence[str]) -> dict[str, Array]:
     values = {k: v for k, v in state.items() if not isinstance(v, tuple)}
+    values[LENGTHS] = _lengths(values)
     for name in order:
         if name not in state:
             continue
@@ -185,6 +186,11 @@ def _computed(state: Mapping[str, Any], order: Sequence[str]) -> dict[str, Array
         found = evaluate(formula, values)
         values[name] = found if rounding is None else round_half_up(found, rounding)
     return values
+
+
+def _lengths(values: Mapping[str, Any]) -> dict[str, int]:
+    shapes = [v.shape for v in values.values() if isinstance(v, np.ndarray)]
+    return {axis: max((s[i] for s in shapes), default=1) for i, axis in enumerate(AXES)}
 
 
 def _entity_totals(values: Array, n: int) -> Array:

@@ -19,6 +19,8 @@ from benchmarks import steps
 from benchmarks.axes import AXES, Array, along, laid_out
 from riskadj.errors import InputError
 
+LENGTHS = ""
+"""The name, which no formula can write, under which values hold how long each axis is."""
 REDUCERS = ("total", "mean", "product", "final", "initial")
 """Functions that take away the axis named by ``over``."""
 OVER = (*REDUCERS, "running")
@@ -120,14 +122,22 @@ def _first(text: str, name: str) -> int:
 
 
 def axes_of(tree: ast.AST, axes: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    """Return the axes along which a formula's value may vary, from those of what it reads."""
+    """Return the axes along which a formula's value may vary, from those of what it reads.
+
+    Raises
+    ------
+    InputError
+        Something is added up over an axis along which it does not vary.
+    """
     if isinstance(tree, ast.Name):
         return axes.get(tree.id, frozenset())
     held = [axes_of(child, axes) for child in ast.iter_child_nodes(tree)]
     found = frozenset().union(*held)
-    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id in REDUCERS:
-        return found - {_over(tree)}
-    return found
+    if not (isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name)):
+        return found
+    if tree.func.id in OVER and _over(tree) not in found:
+        raise InputError(f"{ast.unparse(tree)}: what is inside does not vary by {_over(tree)}")
+    return found - {_over(tree)} if tree.func.id in REDUCERS else found
 
 
 def evaluate(formula: Formula, values: Mapping[str, Any]) -> Array:
@@ -137,7 +147,7 @@ def evaluate(formula: Formula, values: Mapping[str, Any]) -> Array:
     ----------
     values
         Name to an array with a dimension for each of ``AXES``, or to a table: key to number, text
-        or table; or to bands: rows of numbers.
+        or table; or to bands: rows of numbers. ``LENGTHS`` to the number of labels an axis.
 
     Returns
     -------
@@ -240,7 +250,10 @@ def _called(tree: ast.Call, values: Mapping[str, Any]) -> Any:
     if name not in OVER:
         return _FUNCTIONS[name](*arguments)
     weight = [_value(k.value, values) for k in tree.keywords if k.arg == "weight"]
-    return _reduced(name, arguments[0], weight[0] if weight else None, along(_over(tree)))
+    x, axis = arguments[0], along(_over(tree))
+    shape = list(x.shape)
+    shape[axis] = values[LENGTHS].get(_over(tree), 1)  # a branch may not vary where another does
+    return _reduced(name, np.broadcast_to(x, shape), weight[0] if weight else None, axis)
 
 
 def _reduced(name: str, x: Array, weight: Array | None, axis: int) -> Array:

@@ -236,7 +236,10 @@ def _checked(name: str, sheet: Sheet, where: str) -> Program:
                 )
             parameters.setdefault(used)
         formulas[step.id] = formula
-        axes[step.id] = axes_of(formula.tree, axes)
+        try:
+            axes[step.id] = axes_of(formula.tree, axes)
+        except InputError as error:
+            raise InputError(f"{where}, step {step.id}: {error}") from None
     _refuse_race([*sheet.inputs, *sheet.options, *sheet.strata], where)
     shown = [*(i for ids in sheet.results.values() for i in ids),
              *(b.id for bars in sheet.waterfall.values() for b in bars)]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.axes import Array, laid_out
-from benchmarks.formula import evaluate
+from benchmarks.formula import LENGTHS, evaluate
 from benchmarks.inputs import input_nodes
 from benchmarks.ledger import Ledger, Node
 from benchmarks.policy import Status, load_parameter
@@ -71,9 +71,7 @@ def run(program: Program, tables: Sequence[Table], request: Request) -> Ledger:
     return Ledger(_head(program, request), axes, nodes)
 
 
-def _refuse_unpublished(
-    program: Program, nodes: Mapping[str, Node], request: Request
-) -> None:
+def _refuse_unpublished(program: Program, nodes: Mapping[str, Node], request: Request) -> None:
     """Refuse a run of which no result can be calculated for want of a published value."""
     results = [nodes[r] for p in request.parts for r in program.sheet.results.get(p, ())]
     last = results[-1] if results else None
@@ -112,7 +110,8 @@ def compute(
     """Compute the steps in order; each cell that cannot be calculated gets its reason."""
     made, book = dict(nodes), Book(axes)
     sizes = {a: len(held) for a, held in axes.items()}
-    values = {n: node.table if node.values is None else node.values for n, node in nodes.items()}
+    values: dict[str, Any] = {LENGTHS: sizes}
+    values |= {n: node.table if node.values is None else node.values for n, node in nodes.items()}
     for node in nodes.values():
         book.add(node.record(sizes))
     for step in program.steps(parts):

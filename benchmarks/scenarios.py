@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmarks.axes import AXES, Array, laid_out
-from benchmarks.formula import evaluate
+from benchmarks.formula import LENGTHS, evaluate
 from benchmarks.program import Program
 from benchmarks.run import FIRST_BASE_YEAR, Request, axis_labels, leaves, read_options
 from benchmarks.tables import Table
@@ -259,6 +259,7 @@ class _Base:
         )
         given = {
             **self.values,
+            LENGTHS: {"entity": len(self.entities), "stratum": len(self.strata), "year": h - start},
             "baseline_year": laid_out(float(self.first_year + start), ()),
             "year": laid_out(self.first_year + 1.0 + np.arange(start, h), ("year",)),
             roles["trend"]: laid_out(by_stratum[:, :, start:], ("scenario", "stratum", "year")),
