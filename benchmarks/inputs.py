@@ -41,7 +41,7 @@ def _node(name: str, spec: Input, tables: Sequence[Table], axes: Axes) -> Node:
     for table in held:
         _gather(name, spec, table, axes, cells)
     order = [a for a in AXES if a in spec.axes]
-    absent = Missing(f"{name} is not in the file" if held else f"no file has a column {name}")
+    absent = Missing("no row of the file gives it" if held else "no file has the column")
     found = [cells.get(key, (absent, ""))[0] for key in _keys(order, axes)]
     reasons = {str(i): f"{name}: {v.reason}" for i, v in enumerate(found) if isinstance(v, Missing)}
     blank: Any = "" if spec.kind == "text" else np.nan

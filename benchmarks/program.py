@@ -216,6 +216,7 @@ def list_programs() -> list[str]:
 
 def _checked(name: str, sheet: Sheet, where: str) -> Program:
     """Parse the formulas and resolve every name."""
+    _refuse_race([*sheet.inputs, *sheet.options, *sheet.strata], where)
     axes: dict[str, frozenset[str]] = {a: frozenset([a]) for a in AXES[1:]}
     axes |= {n: frozenset(i.axes) for n, i in sheet.inputs.items()}
     axes |= dict.fromkeys(sheet.options, frozenset())
@@ -240,7 +241,6 @@ def _checked(name: str, sheet: Sheet, where: str) -> Program:
             axes[step.id] = axes_of(formula.tree, axes)
         except InputError as error:
             raise InputError(f"{where}, step {step.id}: {error}") from None
-    _refuse_race([*sheet.inputs, *sheet.options, *sheet.strata], where)
     shown = [*(i for ids in sheet.results.values() for i in ids),
              *(b.id for bars in sheet.waterfall.values() for b in bars)]  # fmt: skip
     shown += [sheet.pmpm] if sheet.pmpm else []

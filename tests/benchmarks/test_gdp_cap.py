@@ -164,7 +164,7 @@ def test_a_missing_stratum_is_not_calculable_and_not_zero() -> None:
     ledger = gdp_run(BASE.replace("B,disabled,1200,1500000,1.2,1300,1.21,1000000\n", ""))
 
     assert value(ledger, "target_usd", "B") is None
-    assert "is not in the file" in ledger.nodes["target_usd"].reasons["1"]
+    assert "no row of the file gives it" in ledger.nodes["target_usd"].reasons["1"]
 
 
 def test_strata_add_up_to_the_entity() -> None:
