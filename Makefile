@@ -11,7 +11,7 @@ SPEC_NEEDED = $(if $(SPEC),,$(error say which retraining: SPEC=plan.toml))
 WITH = $(if $(DATA),--data "$(DATA)") $(if $(RUN),--run "$(RUN)")
 
 .PHONY: help demo test check format slow parity speed models wheel sizes clean
-.PHONY: prepare train validate publish verify compare retrain-demo trained
+.PHONY: prepare train validate publish verify compare retrain-demo trained tcoc-demo
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ retrain-demo: $(VENV)/.app ## Retrain on 200,000 invented members, from tables t
 	$(BIN)/riskadj synthesize --members 200000 --seed 20261125 --out $(OUT)/population --overwrite
 	$(MAKE) prepare train validate publish SPEC=$(DEMO) DATA=$(OUT)/population RUN=$(OUT)/retrain
 	$(MAKE) verify SPEC=$(DEMO) RUN=$(OUT)/retrain
+
+tcoc-demo: $(VENV)/.app ## Invented claims, eligibility, attribution, a model and a program to a target and report
+	$(BIN)/tcoc demo --out $(OUT)/tcoc
 
 trained: ## Rebuild the committed models/trained/demo
 	$(MAKE) retrain-demo

@@ -120,6 +120,8 @@ class Sheet(BaseModel):
         Which risk scores it uses, in words; Medicare Advantage payment scores are then refused.
     pmpm
         The step or input that is the target per member month, with which groups are compared.
+    actual, expected
+        Spending and the target in dollars, by entity and stratum, for actual-to-expected exhibits.
     target, settle
         Steps in the order of computing.
     scenario
@@ -139,6 +141,8 @@ class Sheet(BaseModel):
     stratum_names: Mapping[str, str] = {}
     risk_scores: str = ""
     pmpm: str = ""
+    actual: str = ""
+    expected: str = ""
     inputs: Mapping[str, Input]
     options: Mapping[str, Option] = {}
     indices: Mapping[str, Index] = {}
@@ -243,7 +247,7 @@ def _checked(name: str, sheet: Sheet, where: str) -> Program:
             raise InputError(f"{where}, step {step.id}: {error}") from None
     shown = [*(i for ids in sheet.results.values() for i in ids),
              *(b.id for bars in sheet.waterfall.values() for b in bars)]  # fmt: skip
-    shown += [sheet.pmpm] if sheet.pmpm else []
+    shown += [n for n in (sheet.pmpm, sheet.actual, sheet.expected) if n]
     missing = sorted(set(shown) - set(formulas) - set(sheet.inputs))
     if missing:
         raise InputError(f"{where}: results or waterfall name no step: {', '.join(missing)}")

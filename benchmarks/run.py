@@ -342,4 +342,5 @@ def _head(program: Program, request: Request) -> dict[str, Any]:
         "results": list(sheet.results.get(part, ())), "limits": list(sheet.limits),
         "waterfall": [[b.id, b.label] for p in request.parts for b in sheet.waterfall.get(p, ())],
         "stratum_names": dict(sheet.stratum_names), "pmpm": sheet.pmpm,
+        "actual": sheet.actual, "expected": sheet.expected,
     }  # fmt: skip

@@ -2,7 +2,19 @@
 
 import typer
 
-from benchmarks.cli import diff, explain, programs, project, replay, report, series, settle, target
+from benchmarks.cli import (
+    demo,
+    diff,
+    explain,
+    prepare,
+    programs,
+    project,
+    replay,
+    report,
+    series,
+    settle,
+    target,
+)
 from riskadj.cli.app import run_command
 
 app = typer.Typer(
@@ -25,6 +37,7 @@ not replay.""",
 )
 app.command("programs")(programs.programs)
 app.command("series")(series.series)
+app.command("prepare")(prepare.prepare)
 app.command("target")(target.target)
 app.command("settle")(settle.settle)
 app.command("project")(project.project)
@@ -32,6 +45,7 @@ app.command("explain")(explain.explain)
 app.command("replay")(replay.replay)
 app.command("diff")(diff.diff)
 app.command("report")(report.report)
+app.command("demo")(demo.demo)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ def report(
     ledger: LedgerFile,
     out: Annotated[Path, typer.Option(help="The page, an .html file.")] = Path("report.html"),
     people: Annotated[
-        Path | None, typer.Option(help="CSV by group, for the equity tables; see tcoc report -h.")
+        Path | None, typer.Option(help="CSV by group, for the equity tables; columns below.")
     ] = None,
 ) -> None:
     """Write a ledger as one HTML page that loads nothing, and its tables as CSV beside it.
@@ -26,8 +26,12 @@ def report(
     - `tcoc report settled/ledger.json --out settled/report.html`
     """
     from benchmarks.cli.running import write_report
+    from benchmarks.equity import equity_rows
     from benchmarks.ledger import read_ledger
+    from benchmarks.report import Extras
     from riskadj.cli.console import out as screen
 
-    for path in write_report(read_ledger(ledger), out, people):
+    record = read_ledger(ledger)
+    extras = Extras(equity=equity_rows(record, people)) if people else None
+    for path in write_report(record, out, extras):
         screen.print(f"  {path}")

@@ -1,12 +1,14 @@
 """Running a program from the command line: read, compute, write, say."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from riskadj.errors import OptionError
 
 if TYPE_CHECKING:
+    from benchmarks.report import Extras
     from benchmarks.run import Request
 
 SHOWN = 20
@@ -14,7 +16,7 @@ SHOWN = 20
 
 
 def run_and_write(
-    name: str, files: Sequence[Path], asked: "Request", out: Path
+    name: str, paths: Sequence[Path], asked: "Request", out: Path
 ) -> Mapping[str, Any]:
     """Run a program, write ledger, tables and report, and print what came out."""
     from benchmarks.layouts import read_files
@@ -27,18 +29,18 @@ def run_and_write(
     program = load_program(Path(name) if name.endswith(".toml") else name)
     with progress(quiet=False) as report:
         report("reading", 0)
-        tables = read_files(files)
+        tables = read_files(paths)
         report("computing", 0)
         ledger = run(program, tables, asked)
         report("writing", 0)
         record = ledger.record()
         written = write_run(record, out)
     say(record)
-    _files(written)
+    files(written)
     return record
 
 
-def write_run(record: Mapping[str, Any], out: Path, people: Path | None = None) -> list[Path]:
+def write_run(record: Mapping[str, Any], out: Path, extras: "Extras | None" = None) -> list[Path]:
     """Write ledger, rows, tables and report into a folder."""
     from benchmarks.ledger import write_ledger, write_rows
 
@@ -46,19 +48,18 @@ def write_run(record: Mapping[str, Any], out: Path, people: Path | None = None) 
     write_ledger(record, out / "ledger.json")
     write_rows(record, out / "ledger.csv")
     return [out / "ledger.json", out / "ledger.csv",
-            *write_report(record, out / "report.html", people)]  # fmt: skip
+            *write_report(record, out / "report.html", extras)]  # fmt: skip
 
 
-def write_report(record: Mapping[str, Any], page: Path, people: Path | None = None) -> list[Path]:
+def write_report(
+    record: Mapping[str, Any], page: Path, extras: "Extras | None" = None
+) -> list[Path]:
     """Write the page and, beside it, one row an entity and one a stratum."""
-    from benchmarks.report import Extras, render_report, write_tables
+    from benchmarks.report import Extras, actual_to_expected, render_report, write_tables
 
     page.parent.mkdir(parents=True, exist_ok=True)
-    extras = Extras()
-    if people is not None:
-        from benchmarks.equity import equity_rows
-
-        extras = Extras(equity=equity_rows(record, people))
+    extras = extras or Extras()
+    extras = replace(extras, exhibits=[*actual_to_expected(record), *extras.exhibits])
     page.write_text(render_report(record, extras), encoding="utf-8")
     return [page, *write_tables(record, page.parent)]
 
@@ -116,7 +117,8 @@ def _print_reasons(results: Sequence[Mapping[str, Any]], n: int) -> None:
             note(f"{node['id']}: {count:,} of {n:,} entities not calculable: {reason}")
 
 
-def _files(written: Sequence[Path]) -> None:
+def files(written: Sequence[Path]) -> None:
+    """Print where the files are."""
     from riskadj.cli.console import heading, out
 
     heading("\nFiles")
