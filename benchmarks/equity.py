@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.replay import Book
 from benchmarks.tables import Missing, Table, read_number, read_table
 from riskadj.errors import InputError
+from riskadj.report.numbers import natural
 
 SMALLEST = 11
 """Groups of fewer members are not shown (CMS cell size suppression policy)."""
@@ -76,7 +77,10 @@ def equity_rows(ledger: Mapping[str, Any], people: Path | Table) -> list[dict[st
             groups.get(key, _Group(*key)), row, target.of(table, row, where), where
         )
     hidden = set(_suppressed(list(groups.values())))
-    return [_row(g, (g.dimension, g.group) in hidden) for g in groups.values()]
+    dimensions = list(dict.fromkeys(g.dimension for g in groups.values()))
+    ordered = sorted(groups.values(), key=lambda g: (dimensions.index(g.dimension),
+                                                     natural(g.group)))  # fmt: skip
+    return [_row(g, (g.dimension, g.group) in hidden) for g in ordered]
 
 
 class _Target:

@@ -294,7 +294,7 @@ def _truncated(
                      f"{1 - cut.sum() / spent[who].sum():.2%}"))  # fmt: skip
         found[who] = cut
     exhibits.append(Exhibit(
-        f"Truncation, {year}", ("stratum", "point, dollars a year", "members above", "cut"), rows,
+        f"Truncation, {year}", ("Stratum", "Point, dollars a year", "Members above", "Cut"), rows,
         f"At the {plan.truncate_at:.0%} point of each stratum's annualized cost, by exposure.",
     ))  # fmt: skip
     return found
@@ -313,7 +313,7 @@ def _completion(
     ).fetchnumpy()
     found = completed(rows["incurred"], rows["age"], rows["paid"])
     exhibits.append(Exhibit(
-        f"Completion of {year}", ("months since incurred", "share paid by then"),
+        f"Completion of {year}", ("Months since incurred", "Share paid by then"),
         [(str(a), f"{c:.4f}") for a, c in enumerate(found.completion)],
         f"Chain ladder, volume-weighted; {1 / found.factor:.2%} of the year is paid so far.",
     ))  # fmt: skip

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import benchmarks
+import benchmarks.cli.app
 import riskadj
 from riskadj.cli.app import app
 from tests.conftest import REPOSITORY
@@ -83,6 +85,8 @@ def test_readme_commands_exist() -> None:
     for command in set(re.findall(rf"riskadj ({named})\b", text)):
         subprocess.run([sys.executable, "-m", "riskadj", command, "--help"], check=True,
                        capture_output=True)  # fmt: skip
+    tcoc = {str(c.name) for c in benchmarks.cli.app.app.registered_commands}
+    assert set(re.findall(r"bin/tcoc ([a-z]+)", text)) <= tcoc
 
 
 def test_docstring_examples_run() -> None:
@@ -90,8 +94,9 @@ def test_docstring_examples_run() -> None:
     import importlib
     import pkgutil
 
-    for module in pkgutil.walk_packages(riskadj.__path__, "riskadj."):
-        if not module.name.endswith("__main__"):
-            failed, _ = doctest.testmod(importlib.import_module(module.name))
-            assert failed == 0, module.name
+    for package in (riskadj, benchmarks):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                failed, _ = doctest.testmod(importlib.import_module(module.name))
+                assert failed == 0, module.name
     assert doctest.testmod(riskadj).failed == 0

@@ -37,6 +37,10 @@ def test_the_wheel_holds_every_model_and_no_test(wheel: Path) -> None:
     assert "riskadj/_models/accepted_claims/hcpcs/2025.csv" in names
     assert "riskadj/importers/overlays/cms-hcc-v28.toml" in names
     assert "riskadj/py.typed" in names
+    assert "benchmarks/programs/mssp.toml" in names
+    assert "benchmarks/parameters/mssp_sharing_rate.toml" in names
+    assert "benchmarks/series/gdp_nominal_calendar.csv" in names
+    assert "benchmarks/report/templates/ledger.html.j2" in names
     assert not [n for n in names if "test" in n or ".cache" in n]
 
 
@@ -53,4 +57,12 @@ def test_the_wheel_scores_a_member_in_a_new_environment(wheel: Path, tmp_path: P
                              cwd=tmp_path, capture_output=True, text=True, check=True)  # fmt: skip
 
     assert scored.stdout.strip() == "1.033"
+    benchmarks = subprocess.run(
+        [str(python), "-m", "benchmarks", "programs", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert '"mssp"' in benchmarks.stdout
     assert "cms-hcc-v24/2020" in command.stdout

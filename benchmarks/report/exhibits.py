@@ -33,8 +33,9 @@ def actual_to_expected(record: Record) -> list[Exhibit]:
     actual, expected = np.where(sound, actual, 0), np.where(sound, expected, 0)
     left = int((~sound).sum())
     note = f"{left:,} cells that are not calculable are left out of both." if left else ""
+    head = ("Actual", "Target", "Actual over target")
     return [
-        Exhibit(f"Actual to expected by {axis}", (axis, "actual", "target", "actual over target"),
+        Exhibit(f"Actual to expected by {axis}", (axis.capitalize(), *head),
                 list(_rows(labels, actual.sum(over), expected.sum(over))), note)
         for axis, labels, over in (("entity", axes["entity"], 1), ("stratum", axes["stratum"], 0))
     ]  # fmt: skip
@@ -44,5 +45,5 @@ def _rows(labels: list[str], actual: Any, expected: Any) -> Iterator[tuple[str, 
     for label, a, e in zip(labels, actual, expected, strict=True):
         yield label, f"${a:,.0f}", f"${e:,.0f}", f"{a / e:.4f}" if e > 0 else ""
     total = expected.sum()
-    yield ("all", f"${actual.sum():,.0f}", f"${total:,.0f}",
+    yield ("All", f"${actual.sum():,.0f}", f"${total:,.0f}",
            f"{actual.sum() / total:.4f}" if total > 0 else "")  # fmt: skip

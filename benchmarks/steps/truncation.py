@@ -59,8 +59,8 @@ def pooling_charge(spent: Floats, months: Floats, point: float) -> float:
 
     Budget neutral on the reference population: truncated cost x (1 + charge) is its cost.
 
-    >>> pooling_charge(np.array([100.0, 300.0]), np.array([12.0, 12.0]), 200.0)
-    0.3333333333333333
+    >>> pooling_charge(np.array([100.0, 300.0]), np.array([12.0, 12.0]), 100.0)
+    1.0
     """
     below = float(truncate(spent, months, point).sum())
     if below <= 0:

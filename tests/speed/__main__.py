@@ -1,6 +1,7 @@
 """``make speed``: ratios within one run, minimum of repeats, to tests/speed/results.csv.
 
-Nothing here fails: it measures. ``python -m tests.speed --quick`` leaves out ten million members.
+Nothing here fails: it measures. ``python -m tests.speed --quick`` leaves out ten million members;
+``--benchmarks`` measures the second package alone.
 """
 
 import csv
@@ -167,13 +168,13 @@ def readme_table(rows: list[tuple[str, str, str, str]], about: str) -> str:
 
 
 def last_run() -> tuple[list[tuple[str, str, str, str]], str]:
-    """Return the last run's rows of results.csv, and when and where it was."""
+    """Return each measure's last row of results.csv, and when and where they were taken."""
     with (HERE / "results.csv").open(encoding="utf-8") as file:
-        found = list(csv.DictReader(file))
-    head = ("date", "commit", "machine")
-    last = [r for r in found if [r[h] for h in head] == [found[-1][h] for h in head]]
-    rows = [(r["measure"], r["value"], r["unit"], r["target"]) for r in last]
-    return rows, f"{found[-1]['date']}, {found[-1]['machine']}"
+        last = {r["measure"]: r for r in csv.DictReader(file)}
+    rows = [(r["measure"], r["value"], r["unit"], r["target"]) for r in last.values()]
+    days = sorted({r["date"] for r in last.values()})
+    machines = dict.fromkeys(r["machine"] for r in last.values())
+    return rows, f"{' to '.join(dict.fromkeys((days[0], days[-1])))}, {'; '.join(machines)}"
 
 
 def write_readme() -> None:
@@ -192,13 +193,14 @@ def commit() -> str:
 
 
 def main() -> None:
-    rows, best = engine_rows(1_000_000, REPEATS)
-    rows += peer_rows(1_000_000)
-    rows += one_member_rows()
-    rows += training_rows(1_000_000)
-    if "--quick" not in sys.argv:
-        rows += large_rows(best)
-        rows += large_training_rows()
+    from tests.speed.benchmarks import measure_benchmarks
+
+    rows = measure_benchmarks()
+    if "--benchmarks" not in sys.argv:
+        engine, best = engine_rows(1_000_000, REPEATS)
+        rows += [*engine, *peer_rows(1_000_000), *one_member_rows(), *training_rows(1_000_000)]
+    if not {"--quick", "--benchmarks"} & set(sys.argv):
+        rows += [*large_rows(best), *large_training_rows()]
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     head = (dt.date.today().isoformat(), commit(), machine)
     with (HERE / "results.csv").open("a", newline="", encoding="utf-8") as file:
