@@ -57,6 +57,8 @@ class Parameter(BaseModel):
         ``1`` for a share, ``usd``, ``usd_pmpm``, ``members``, ``points``.
     keys
         What a table's values go by, outermost first; none for a plain number.
+    adds_up_to
+        What the values of an innermost table add up to: 1 for weights.
     values
         In no particular order.
     """
@@ -66,6 +68,7 @@ class Parameter(BaseModel):
     description: str = Field(min_length=10)
     unit: str
     keys: tuple[str, ...] = ()
+    adds_up_to: float | None = None
     values: tuple[Value, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -73,6 +76,14 @@ class Parameter(BaseModel):
         wrong = [v for v in self.values if self.unit == "1" and max(_leaves(v.value)) > 5]
         if wrong:
             raise ValueError("a share above 5 looks like a percentage: write 0.05 for 5 %")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_add_up(self) -> "Parameter":
+        for value in self.values if self.adds_up_to is not None else ():
+            wrong = [s for s in _sums(value.value) if abs(s - (self.adds_up_to or 0)) > 1e-9]
+            if wrong:
+                raise ValueError(f"adds up to {wrong[0]:g}, not to {self.adds_up_to:g}")
         return self
 
     def at(self, year: int, known_at: dt.date, accept: Sequence[Status] = ()) -> Value:
@@ -101,6 +112,13 @@ class Parameter(BaseModel):
                 f"{self.name} for {year} was not known on {known_at}: first known {first} ({where})"
             )
         return max(known, key=lambda v: (v.known, v.governs_from))
+
+
+def _sums(value: Any) -> list[float]:
+    """Return the sum of each innermost table."""
+    if isinstance(value, dict) and any(isinstance(v, dict) for v in value.values()):
+        return [s for v in value.values() for s in _sums(v)]
+    return [sum(value.values())] if isinstance(value, dict) else []
 
 
 def _leaves(value: Any) -> list[float]:

@@ -367,7 +367,10 @@ def write_prepared(prepared: Prepared, out: Path) -> list[Path]:
     """Write the rows as CSV: the baseline with the results beside it, and the groups."""
     out.mkdir(parents=True, exist_ok=True)
     for name, rows in (("baseline.csv", prepared.baseline), ("people.csv", prepared.people)):
-        with (out / name).open("w", encoding="utf-8", newline="") as file:
+        path = out / name
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)  # groups of few members stand in it
+        with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)

@@ -71,6 +71,15 @@ def test_a_percentage_is_refused(parameter) -> None:
         parameter(_value(value="50"))
 
 
+def test_weights_that_do_not_add_up_are_refused(parameter) -> None:
+    weights = "{{ first = {{ BY1 = 0.1, BY2 = 0.3, BY3 = {last} }} }}"
+    head = "adds_up_to = 1\n"
+
+    assert parameter(head + _value(value=weights.format(last=0.6))).adds_up_to == 1
+    with pytest.raises(InputError, match=r"adds up to 0\.9, not to 1"):
+        parameter(head + _value(value=weights.format(last=0.5)))
+
+
 def test_a_value_without_a_source_is_refused(parameter) -> None:
     with pytest.raises(InputError, match=r"values\.0\.source"):
         parameter(_value().replace("A statute, section 1", ""))
