@@ -166,7 +166,7 @@ def _table(table: Any) -> Any:
 
 def _values(record: Record, node: Record, places: Sequence[int]) -> Array:
     shape = [len(record["axes"][x]) for x in node["axes"]]
-    text = any(isinstance(v, str) for v in node["values"])
+    text = node["unit"] in ("text", "choice") or any(isinstance(v, str) for v in node["values"])
     blank: Any = "" if text else np.nan
     flat = np.array([blank if v is None else v for v in node["values"]])
     array = laid_out(flat.reshape(shape), tuple(node["axes"]))
@@ -180,10 +180,11 @@ def _computed(state: Mapping[str, Any], order: Sequence[str]) -> dict[str, Array
         if name not in state:
             continue
         formula, rounding = state[name]
-        if not set(formula.names) <= set(values):
+        try:
+            found = evaluate(formula, values)
+        except KeyError:  # reads what only the other ledger has
             values[name] = laid_out(np.nan, ())
             continue
-        found = evaluate(formula, values)
         values[name] = found if rounding is None else round_half_up(found, rounding)
     return values
 

@@ -39,7 +39,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "exp": np.exp,
     "log": np.log,
     "clip": lambda x, low, high: np.minimum(np.maximum(x, low), high),
-    "given": lambda x: (x != "" if x.dtype.kind == "U" else ~np.isnan(x)).astype(np.float64),
+    "given": lambda x: (x != "" if x.dtype.kind == "U" else np.isfinite(x)).astype(np.float64),
     "interpolate": steps.interpolate,
     "band": steps.band,
     "corridor": steps.corridor,

@@ -98,7 +98,9 @@ def leaves(
         if name in reads and _is_needed(index, request.terms):
             nodes[name] = _index_node(name, index, axes["year"], options, request)
     unused = {*program.sheet.options, *program.sheet.indices} & reads - set(nodes)
-    nodes |= {n: _unused_node(n) for n in sorted(unused)}
+    nodes |= {n: _unused_node(n, program.sheet.options.get(n)) for n in sorted(unused)}
+    computed = {s.id for s in program.steps(request.parts)}
+    nodes |= {n: _not_computed(n) for n in sorted((reads & set(program.formulas)) - computed)}
     wanted = [n for n in program.sheet.inputs if n in reads and n not in nodes]
     return nodes | input_nodes(program, tables, axes, wanted)
 
@@ -264,11 +266,19 @@ def _option_node(name: str, spec: Option, value: Any) -> Node:
                 citation="terms of this run", status="given", about=spec.about)  # fmt: skip
 
 
-def _unused_node(name: str) -> Node:
+def _unused_node(name: str, spec: Option | None = None) -> Node:
     """Return what stands for an option or index that the other terms leave unread."""
-    return Node(id=name, kind="option", values=laid_out(np.nan, ()), axes=(), unit="",
+    text = spec is not None and spec.kind in ("choice", "series", "date")
+    return Node(id=name, kind="option", values=laid_out("" if text else np.nan, ()), axes=(),
+                unit=spec.kind if spec else "",
                 citation="terms of this run", status="given",
                 reasons={"0": f"{name} is not used under these terms"})  # fmt: skip
+
+
+def _not_computed(name: str) -> Node:
+    """Return what stands for a step of a part that this run does not compute."""
+    reason = f"{name} is computed with the target, which this run does not compute"
+    return replace(_unused_node(name), citation="no step of this run", reasons={"0": reason})
 
 
 def _axis_node(axis: str, held: list[str]) -> Node:

@@ -67,6 +67,21 @@ def test_an_entity_that_cannot_be_calculated_is_left_out_and_counted() -> None:
     assert (found.compared, found.not_calculable) == (1, 1)
 
 
+def test_a_settlement_without_its_target_is_split_too() -> None:
+    """Columns of text, columns that no file has, and steps that only the target computes."""
+    from tests.benchmarks.test_inputs import ACO, _settle
+
+    a = _settle(ACO).record()
+    b = _settle(ACO.replace(",E,", ",EN,").replace("900000", "800000")).record()
+
+    found = waterfall(a, b, "earned_usd")
+
+    assert [(p.id, p.change) for p in found.parts] == [
+        ("track", 100_000 * 0.98 * 0.25), ("expenditure_usd", 100_000 * 0.75 * 0.98),
+    ]  # fmt: skip
+    assert found.compared == 1
+
+
 def test_two_programs_or_an_unknown_node_are_refused() -> None:
     record = gdp_run().record()
 

@@ -85,7 +85,7 @@ def test_a_settlement_worked_by_hand() -> None:
     [(",E,", ",Z,", "'Z' is none of A, B, C, D, E, EN"), (",0.8,", ",,", None),
      (",1,0.8", ",,0.8", "met_quality_standard"), ("1000000,", "0,", "0 is not above zero"),
      (",900000,", ",*,", "expenditure_usd: suppressed in the file"),
-     (",9000,", ",400,", None), ("2022-01-01", "soon", None)],
+     (",9000,", ",400,", "400 is below the first band, 500"), ("2022-01-01", "soon", None)],
 )  # fmt: skip
 def test_what_a_settlement_lacks_is_said_and_never_read_as_zero(old, new, said) -> None:
     values, reasons = _earned(ACO.replace(old, new))
@@ -110,6 +110,15 @@ def test_a_size_below_the_first_band_has_no_table_rate() -> None:
 
     assert values[0] != values[0]
     assert reasons["0"] == "400 is below the first band, 500"
+
+
+def test_advance_payments_are_recouped_from_what_is_earned_and_no_more() -> None:
+    head = MSSP.replace("mid_year_termination", "mid_year_termination,advance_payments_usd")
+    rows = f"{ACO.strip()},30000\n{ACO.strip().replace('A9', 'A8')},60000\n"
+    ledger = run(load_program("mssp"), [table(head + rows, "results.csv")],
+                 Request(2023, dt.date(2026, 11, 1), parts=("settle",)))  # fmt: skip
+
+    assert ledger.nodes["net_payment_usd"].values.ravel().tolist() == [19_000, 0]
 
 
 def test_the_same_entity_twice_is_refused_with_both_lines() -> None:

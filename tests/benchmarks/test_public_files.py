@@ -151,3 +151,30 @@ def test_the_readme_command_settles_2023(shared, tmp_path) -> None:
     assert "A1001" in done.stdout
     assert {p.name for p in tmp_path.iterdir()} >= {"ledger.json", "ledger.csv", "report.html",
                                                     "entities.csv"}  # fmt: skip
+
+
+def test_elections_read_from_the_year_before_settle_the_same(shared) -> None:
+    """A two-sided ACO keeps its election for the agreement, so 2022 tells that of 2023."""
+    tables, rows = _published(shared, 2023)
+    _, before = _published(shared, 2022)
+    fixed = ("0.00%", "0.50%", "1.00%", "1.50%", "2.00%")
+    elected = {k: before[k]["elected_rate"] for k, r in rows.items()
+               if k in before and before[k]["agreement_start"] == r["agreement_start"]
+               and before[k]["elected_rate"] in fixed
+               and {before[k]["track"], r["track"]} <= {"C", "D", "E", "EN"}}  # fmt: skip
+    given = [type(t)(t.name, t.columns, tuple(
+        {**r, "elected_rate": elected.get(r["entity_id"], r["elected_rate"])} for r in t.rows))
+        for t in tables]  # fmt: skip
+
+    ledger = run(load_program("mssp"), given, Request(2023, KNOWN, parts=("settle",)))
+
+    rates, earned = _column(ledger, "minimum_rate"), _column(ledger, "earned_usd")
+    off = [
+        k
+        for k in elected
+        if abs(rates[k] - read_number(rows[k]["published_minimum_rate"])) > HALF_OF_A_RATE
+    ]
+    assert len(elected) > 150
+    assert off == []
+    assert {k for k in elected if abs(earned[k] - read_number(rows[k]["published_earned_usd"])) > 1
+            } <= set(BY_REVENUE[2023])  # fmt: skip
