@@ -29,7 +29,7 @@ def evidence(program: Program) -> Evidence:
     """Count a program's steps, and every value of every parameter that they read."""
     held = [(s.status, f"step {s.id}: {s.status}. {s.cite}")
             for s in (*program.sheet.target, *program.sheet.settle)]  # fmt: skip
-    for name in program.parameters:
+    for name in program.files():
         held += [(v.status, f"{name} from {v.governs_from}: {v.status}. {v.source}")
                  for v in load_parameter(name).values]  # fmt: skip
     weak = tuple(said for status, said in held if status not in FIRM)

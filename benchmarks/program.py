@@ -122,6 +122,8 @@ class Sheet(BaseModel):
         The step or input that is the target per member month, with which groups are compared.
     actual, expected
         Spending and the target in dollars, by entity and stratum, for actual-to-expected exhibits.
+    parameters
+        Name to parameter file where a term chooses the file: ``state_target_{state}``.
     target, settle
         Steps in the order of computing.
     scenario
@@ -146,6 +148,7 @@ class Sheet(BaseModel):
     inputs: Mapping[str, Input]
     options: Mapping[str, Option] = {}
     indices: Mapping[str, Index] = {}
+    parameters: Mapping[str, str] = {}
     target: tuple[Step, ...] = ()
     settle: tuple[Step, ...] = ()
     results: Mapping[Part, tuple[str, ...]]
@@ -166,7 +169,8 @@ class Program:
     formulas
         Step to formula.
     parameters
-        Names of the parameter files that its formulas read, in the order of reading.
+        Name in formulas to the parameter file that it is of, in the order of reading; a file's name
+        may hold a term in braces.
     axes
         Name of an input or step to its axes, in the order of ``AXES``.
     """
@@ -174,8 +178,14 @@ class Program:
     name: str
     sheet: Sheet
     formulas: Mapping[str, Formula]
-    parameters: tuple[str, ...]
+    parameters: Mapping[str, str]
     axes: Mapping[str, tuple[str, ...]]
+
+    def files(self) -> list[str]:
+        """Return the names of all parameter files that some terms make it read."""
+        return [
+            name for pattern in self.parameters.values() for name in _expanded(pattern, self.sheet)
+        ]
 
     def steps(self, parts: tuple[Part, ...]) -> Iterator[Step]:
         """Yield the steps of some parts in order."""
@@ -227,19 +237,20 @@ def _checked(name: str, sheet: Sheet, where: str) -> Program:
     axes |= {n: frozenset(["year"]) for n in sheet.indices}
     _check_names([*sheet.inputs, *sheet.options, *sheet.indices], where)
     formulas: dict[str, Formula] = {}
-    parameters: dict[str, None] = {}
+    parameters: dict[str, str] = {}
     for step in (*sheet.target, *sheet.settle):
         _check_names([step.id], where)
         if step.id in axes:
             raise InputError(f"{where}: {step.id} stands twice")
         formula = parse(step.formula, f"{where}, step {step.id}")
         for used in (n for n in formula.names if n not in axes):
-            if not (PARAMETERS / f"{used}.toml").is_file():
-                raise InputError(
-                    f"{where}, step {step.id}: nothing is called {used!r}: no input, "
-                    f"option, index, earlier step or parameters/{used}.toml"
-                )
-            parameters.setdefault(used)
+            pattern = sheet.parameters.get(used, used)
+            for file in _expanded(pattern, sheet):
+                if not (PARAMETERS / f"{file}.toml").is_file():
+                    raise InputError(f"{where}, step {step.id}: nothing is called {used!r}: no "
+                                     f"input, option, index, earlier step or parameters/"
+                                     f"{file}.toml")  # fmt: skip
+            parameters.setdefault(used, pattern)
         formulas[step.id] = formula
         try:
             axes[step.id] = axes_of(formula.tree, axes)
@@ -252,7 +263,15 @@ def _checked(name: str, sheet: Sheet, where: str) -> Program:
     if missing:
         raise InputError(f"{where}: results or waterfall name no step: {', '.join(missing)}")
     ordered = {n: tuple(a for a in AXES if a in held) for n, held in axes.items()}
-    return Program(name, sheet, formulas, tuple(parameters), ordered)
+    return Program(name, sheet, formulas, parameters, ordered)
+
+
+def _expanded(pattern: str, sheet: Sheet) -> list[str]:
+    """Return the file names that a pattern stands for, over the choices of the term it names."""
+    for option, spec in sheet.options.items():
+        if f"{{{option}}}" in pattern:
+            return [pattern.replace(f"{{{option}}}", choice) for choice in spec.one_of]
+    return [pattern]
 
 
 def _refuse_race(names: list[str], where: str) -> None:

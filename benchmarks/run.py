@@ -91,9 +91,10 @@ def leaves(
     reads = program.reads(request.parts)
     nodes = {n: _option_node(n, program.sheet.options[n], v) for n, v in options.items()}
     nodes |= {a: _axis_node(a, held) for a, held in axes.items() if a in reads}
-    for name in program.parameters:
+    for name, pattern in program.parameters.items():
         if name in reads:
-            nodes[name] = _parameter_node(name, request)
+            file = pattern.format(**options) if "{" in pattern else pattern
+            nodes[name] = replace(_parameter_node(file, request), id=name)
     for name, index in program.sheet.indices.items():
         if name in reads and _is_needed(index, request.terms):
             nodes[name] = _index_node(name, index, axes["year"], options, request)

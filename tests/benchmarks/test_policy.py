@@ -93,7 +93,7 @@ def test_an_unknown_key_is_refused(parameter) -> None:
 def test_every_parameter_is_read_by_a_program() -> None:
     from benchmarks.program import list_programs, load_program
 
-    read = {p for name in list_programs() for p in load_program(name).parameters}
+    read = {p for name in list_programs() for p in load_program(name).files()}
 
     assert set(list_parameters()) == read
     assert PARAMETERS.is_dir()
