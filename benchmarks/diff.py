@@ -5,7 +5,7 @@ computed again; so the parts add up to the whole difference exactly. The order m
 interact, and is that of the program.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,31 +86,57 @@ def waterfall(a: Record, b: Record, node: str) -> Waterfall:
             raise InputError(f"{record['program']} {record['year']} has no step {node!r}. "
                              f"Its results: {results}")  # fmt: skip
     both = [e for e in a["axes"]["entity"] if e in set(b["axes"]["entity"])]
-    left, right = _arrays(a, both), _arrays(b, both)
-    states = [left]
-    names, abouts = [], []
-    current = dict(left)
-    for group, about in _groups(a, b):
-        for name in group:
-            current.pop(name, None)
-            if name in right:
-                current[name] = right[name]
-        states.append(dict(current))
-        names.append(", ".join(group))
-        abouts.append(about)
     order = [n["id"] for n in b["nodes"] if n["kind"] == "step"]
     order = [n["id"] for n in a["nodes"] if n["kind"] == "step" and n["id"] not in second] + order
-    values = [_entity_totals(_computed(state, order)[node], len(both)) for state in states]
-    sound = np.all([np.isfinite(v) for v in values], axis=0) if both else np.zeros(0, bool)
-    totals = [float(v[sound].sum()) for v in values]
-    changes = np.diff(totals)
-    parts = tuple(Part(n, t, float(c)) for n, t, c in zip(names, abouts, changes, strict=True)
-                  if c != 0)  # fmt: skip
+
+    def total(state: Mapping[str, Any]) -> Array:
+        return _entity_totals(_computed(state, order)[node], len(both))
+
+    left, right = _arrays(a, both), _arrays(b, both)
+    first_values, last_values = total(left), total(right)
+    sound = np.isfinite(first_values) & np.isfinite(last_values)
+    parts = tuple(_parts(left, right, _groups(a, b), lambda state: total(state)[sound]))
     return Waterfall(
-        node, second[node]["unit"], totals[0], totals[-1], parts, int(sound.sum()),
+        node, second[node]["unit"], float(first_values[sound].sum()),
+        float(last_values[sound].sum()), parts, int(sound.sum()),
         len(a["axes"]["entity"]) - len(both), len(b["axes"]["entity"]) - len(both),
         int((~sound).sum()), _total_of(a, node, both), _total_of(b, node, both),
     )  # fmt: skip
+
+
+def _parts(
+    left: Mapping[str, Any], right: Mapping[str, Any], groups: Iterable[tuple[list[str], str]],
+    total: Callable[[Mapping[str, Any]], Array],
+) -> Iterator[Part]:  # fmt: skip
+    """Exchange one group after the other; what only works together is one part."""
+    current, before = dict(left), float(total(left).sum())
+    names: list[str] = []
+    abouts: list[str] = []
+    for group, about in groups:
+        changed = [n for n in group if not _alike(left.get(n), right.get(n))]
+        if not changed:
+            continue
+        for name in changed:
+            current.pop(name, None)
+            if name in right:
+                current[name] = right[name]
+        names += changed
+        abouts.append(about)
+        now = float(total(current).sum())
+        if not np.isfinite(now):  # a term whose own terms are still to come
+            continue
+        if now != before:
+            yield Part(", ".join(names), "; ".join(dict.fromkeys(abouts)), now - before)
+        before, names, abouts = now, [], []
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        numbers = one.dtype.kind == other.dtype.kind == "f"
+        return np.array_equal(one, other, equal_nan=numbers)
+    if isinstance(one, tuple) and isinstance(other, tuple):  # formula and rounding
+        return (one[0].text, one[1]) == (other[0].text, other[1])
+    return type(one) is type(other) and bool(one == other)
 
 
 def _by_name(record: Record) -> dict[str, Record]:

@@ -54,8 +54,8 @@ def equity_rows(ledger: Mapping[str, Any], people: Path | Table) -> list[dict[st
     Returns
     -------
     A row a group: actual and target per member month, their ratio with its 95 % interval. Groups
-    of fewer than 11 members are suppressed; so is the next smallest of the dimension where a single
-    one could be told by subtraction.
+    of fewer than 11 members are suppressed, and so many of the next smallest of the dimension that
+    at least two groups and 11 members are hidden together.
 
     Raises
     ------
@@ -70,9 +70,14 @@ def equity_rows(ledger: Mapping[str, Any], people: Path | Table) -> list[dict[st
                          f"{', '.join(table.columns)}")  # fmt: skip
     target = _Target(ledger)
     groups: dict[tuple[str, str], _Group] = {}
-    for number, row in enumerate(table.rows, 2):
-        key = (row["dimension"].strip(), row["group"].strip())
+    seen: set[tuple[str, ...]] = set()
+    for number, row in table.numbered():
+        key = (row["dimension"].strip().casefold(), row["group"].strip())
         where = f"{table.name}, line {number}"
+        whole = (*key, table.key(row, "entity"), table.key(row, "stratum"))
+        if whole in seen:
+            raise InputError(f"{where}: the same group, entity and stratum stood before")
+        seen.add(whole)
         groups[key] = _added(
             groups.get(key, _Group(*key)), row, target.of(table, row, where), where
         )
@@ -125,12 +130,13 @@ def _added(group: _Group, row: Mapping[str, str], pmpm: float, where: str) -> _G
 
 
 def _suppressed(groups: Sequence[_Group]) -> Iterator[tuple[str, str]]:
-    """Yield small groups and, where one alone is small, the next smallest of its dimension."""
+    """Yield small groups and as many of the next smallest as hide them: two, of 11 members."""
     for dimension in {g.dimension: None for g in groups}:
         held = sorted((g for g in groups if g.dimension == dimension), key=lambda g: g.members)
         small = [g for g in held if g.members < SMALLEST or math.isnan(g.actual)]
-        if len(small) == 1:
-            small += [g for g in held if g not in small][:1]
+        others = [g for g in held if g not in small]
+        while small and others and (len(small) < 2 or sum(g.members for g in small) < SMALLEST):
+            small.append(others.pop(0))
         yield from ((g.dimension, g.group) for g in small)
 
 

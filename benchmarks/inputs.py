@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.axes import AXES, laid_out
 from benchmarks.ledger import Node
 from benchmarks.program import Input, Program
-from benchmarks.tables import Missing, Table, read_date, read_flag, read_number
+from benchmarks.tables import UNREADABLE, Missing, Table, read_date, read_flag, read_number
 from riskadj.errors import InputError
 
 Axes = Mapping[str, list[str]]
@@ -66,11 +66,14 @@ def _gather(
 ) -> None:
     """Take a column's cells in; the same cell may stand in more rows if it says the same."""
     order = [a for a in AXES if a in spec.axes]
-    for number, row in enumerate(table.rows, 2):
+    for number, row in table.numbered():
         where = f"{table.name}, line {number}"
         key = tuple(table.key(row, axis) for axis in order)
-        if not row[name].strip() or not all(key):
+        if not row[name].strip():
             continue
+        if not all(key):
+            lacking = [a for a, label in zip(order, key, strict=True) if not label]
+            raise InputError(f"{where}: {name} needs {' and '.join(lacking)} beside it")
         unknown = [k for k, a in zip(key, order, strict=True) if k not in axes[a]]
         if unknown:
             if "year" in order:
@@ -78,29 +81,39 @@ def _gather(
             raise InputError(f"{where}: {unknown[0]!r} is none of the program's "
                              f"{', '.join(axes[order[-1]])}")  # fmt: skip
         value = _read(spec, row[name], f"{where}: {name}")
+        if isinstance(value, Missing) and value.reason == UNREADABLE:
+            raise InputError(
+                f"{where}: {name} cannot be read as {_EXPECTED.get(spec.kind, 'a number')}"
+            )
         if key in cells and cells[key][0] != value:
             raise InputError(f"{where}: {name} differs from {cells[key][1]} for the same "
                              f"{' and '.join(order)}")  # fmt: skip
         cells.setdefault(key, (value, where))
 
 
+_EXPECTED = {"flag": "yes or no", "date": "a date (2024-01-31)"}
+
+
 def _read(spec: Input, raw: str, where: str) -> Any:
     """Read one cell by its kind."""
     if spec.kind == "text":
         text = raw.strip()
-        if spec.one_of and text and text not in spec.one_of:
+        if spec.one_of and text not in spec.one_of:
             return Missing(f"{text!r} is none of {', '.join(spec.one_of)}")
-        return text or Missing("blank in the file")
-    if spec.kind == "flag":
-        return read_flag(raw)
-    if spec.kind == "date":
-        return read_date(raw)
+        return text
+    if spec.kind in ("flag", "date"):
+        return read_flag(raw) if spec.kind == "flag" else read_date(raw)
     value = read_number(raw)
-    if isinstance(value, Missing):
-        return value
+    return value if isinstance(value, Missing) else _within_bounds(spec, value, where)
+
+
+def _within_bounds(spec: Input, value: float, where: str) -> float | Missing:
+    """Refuse a number that the column cannot hold; exposure of nobody is missing."""
     if spec.kind == "rate" and abs(value) > LARGEST_RATE:
         raise InputError(f"{where} is {value:g}: rates are fractions, write 0.05 or 5% for five "
                          "per cent")  # fmt: skip
+    if not spec.low <= value <= spec.high:
+        raise InputError(f"{where} is {value:g}, and lies between {spec.low:g} and {spec.high:g}")
     if spec.kind in ("exposure", "score") and value <= 0:
         return Missing(f"{value:g} is not above zero")
     return value
@@ -116,7 +129,7 @@ def _refuse_payment_scores(program: Program, tables: Sequence[Table]) -> None:
                 f"{table.name} holds payment_score, Medicare Advantage's score with its coding "
                 f"adjustment. {program.name} uses {program.sheet.risk_scores}"
             )
-        for number, row in enumerate(table.rows, 2):
+        for number, row in table.numbered():
             basis = row.get("risk_score_basis", "").strip()
             if basis and basis not in ("raw", "renormalized"):
                 raise InputError(
@@ -128,7 +141,7 @@ def _refuse_payment_scores(program: Program, tables: Sequence[Table]) -> None:
 def _refuse_repeated_rows(tables: Sequence[Table]) -> None:
     for table in tables:
         seen: dict[tuple[str, ...], int] = {}
-        for number, row in enumerate(table.rows, 2):
+        for number, row in table.numbered():
             key = tuple(table.key(row, axis) for axis in AXES[1:])
             if key in seen:
                 raise InputError(f"{table.name}: lines {seen[key]} and {number} are of the same "

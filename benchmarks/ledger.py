@@ -153,9 +153,21 @@ def read_ledger(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         raise InputError(f"{path.name} is no JSON") from None
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA or "nodes" not in record:
+    needed = ("program", "year", "known_at", "results", "axes", "nodes", "policy_hash", "data_hash")
+    whole = isinstance(record, dict) and record.get("schema") == SCHEMA
+    if not whole or any(key not in record for key in needed):
         raise InputError(f"{path.name} is no ledger of schema {SCHEMA}")
-    return record
+    return dict(record)
+
+
+def for_spreadsheet(value: Any) -> Any:
+    """Return text that a spreadsheet does not take for a formula.
+
+    >>> for_spreadsheet("=A1"), for_spreadsheet(-1.5), for_spreadsheet("A1")
+    ("'=A1", -1.5, 'A1')
+    """
+    risky = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r")
+    return f"'{value}" if risky else value
 
 
 def rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -189,4 +201,4 @@ def write_rows(record: Mapping[str, Any], path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, ROW)
         writer.writeheader()
-        writer.writerows(rows(record))
+        writer.writerows({k: for_spreadsheet(v) for k, v in row.items()} for row in rows(record))

@@ -15,8 +15,8 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.program import refuse_races
 from benchmarks.report.content import Exhibit
-from benchmarks.run import RACES
 from benchmarks.steps.completion import Completion, completed
 from benchmarks.steps.normalize import renormalized
 from benchmarks.steps.truncation import truncate, truncation_points
@@ -25,7 +25,7 @@ from riskadj.engine.files import create_from_file
 from riskadj.errors import InputError, OptionError
 
 ENROLLMENT_TYPE = "enrollment_type"
-_STRATUM = """case when esrd then 'ESRD' when age < 65 then 'DISABLED'
+_STRATUM = """case when esrd then 'ESRD' when age::integer < 65 then 'DISABLED'
     when dual then 'AGED_DUAL' else 'AGED_NON_DUAL' end"""
 """42 CFR 425.652(a)(2): ESRD, disabled, aged/dual eligible, aged/non-dual eligible."""
 _FULL_OR_PARTIAL_DUAL = "('01','02','03','04','05','06','08','1','2','3','4','5','6','8')"
@@ -120,8 +120,7 @@ def prepare(sources: Sources, plan: Plan) -> Prepared:
     OptionError
         Strata are by race, or a year has no members or scores.
     """
-    if "race" in plan.strata.lower() or "ethnic" in plan.strata.lower():
-        raise OptionError("Strata by race cannot enter a target; they evaluate one")
+    refuse_races([plan.strata])
     _check_years(sources, plan)
     counts: dict[str, int] = {}
     exhibits: list[Exhibit] = []
@@ -149,7 +148,11 @@ def _tables(sources: Sources) -> Iterator[duckdb.DuckDBPyConnection]:
         for name, path in files.items():
             create_from_file(connection, name, path, skip_bad_rows=False)
             _need(connection, name, _NEEDED.get(name.split("_")[0], ()))
-        yield connection
+        try:
+            yield connection
+        except duckdb.ConversionException:
+            raise InputError("a number or date in members, scores, costs, claims or attribution "
+                             "cannot be read") from None  # fmt: skip
 
 
 _NEEDED = {
@@ -177,6 +180,7 @@ def _read(
     counts: dict[str, int], exhibits: list[Exhibit],
 ) -> _Year:  # fmt: skip
     """Read one year's members, everybody for reference and the attributed to return."""
+    _refuse_unreadable_spans(connection)
     _refuse_doubled(connection, year)
     there = _columns(connection, f"members_{year}")
     esrd = ("coalesce(esrd_status::varchar, 'none') not in ('none', '', '0')"
@@ -192,13 +196,16 @@ def _read(
         owned as (select member_id, min(entity_id) as entity_id from attribution
             where "from"::date <= make_date($year, 1, 1)
               and coalesce(try_cast("to" as date), date '9999-12-31') >= make_date($year, 1, 1)
-            group by 1)
+            group by 1),
+        paid as (select member_id, months, paid_cents from costs where year::integer = $year),
+        missing as (select count(*) as n from owned anti join paid using (member_id))
         select coalesce(entity_id::varchar, '') as entity, ({stratum})::varchar as stratum,
             months::double as months, paid_cents::double / 100 as spent, raw_score::double as score,
             p.member_id is not null as known {groups}
-        from costs c left join people p using (member_id)
+            , (select n from missing) as without_costs
+        from paid c left join people p using (member_id)
         left join scores_{year} s using (member_id) left join owned o using (member_id)
-        where c.year::integer = $year order by c.member_id
+        order by c.member_id
         """,
         {"year": year},
     ).fetchnumpy()
@@ -213,8 +220,8 @@ _DIMENSION_COLUMN = {
 }  # fmt: skip
 _DIMENSIONS = {
     "race_ethnicity": "coalesce(race_ethnicity::varchar, 'unknown')",
-    "disability": "case when original_reason_entitlement_code::varchar in ('1', '3') or age < 65 "
-                  "then 'entitled by disability' else 'entitled by age' end",
+    "disability": "case when original_reason_entitlement_code::varchar in ('1', '3') or "
+                  "age::integer < 65 then 'entitled by disability' else 'entitled by age' end",
     "dual": "case when dual then 'dual' else 'not dual' end",
     "low_income": "coalesce(low_income::varchar, 'unknown')",
     "svi_decile": "coalesce(svi_decile::varchar, 'unknown')",
@@ -227,6 +234,17 @@ def _quoted(column: str, there: Sequence[str]) -> str:
     if column not in there:
         raise OptionError(f"members have no column {column!r}. They have: {', '.join(there)}")
     return '"' + column.replace('"', '""') + '"'
+
+
+def _refuse_unreadable_spans(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse dates that cannot be read: a blank end is open, any other must be a date."""
+    found = connection.execute(
+        """select count(*) from attribution where try_cast("from" as date) is null
+        or (try_cast("to" as date) is null and trim(coalesce("to"::varchar, '')) <> '')"""
+    ).fetchone()
+    if found and found[0]:
+        raise InputError(f"attribution: {found[0]:,} rows have a from or to that is no date "
+                         "(2024-01-31); a blank to is open")  # fmt: skip
 
 
 def _refuse_doubled(connection: duckdb.DuckDBPyConnection, year: int) -> None:
@@ -253,16 +271,21 @@ def _one_year(
     held: Mapping[str, NDArray[Any]], year: int, plan: Plan, completion: Completion | None,
     counts: dict[str, int], exhibits: list[Exhibit],
 ) -> _Year:  # fmt: skip
+    if not len(held["entity"]):
+        raise InputError(f"costs have no rows of {year}")
     entity, stratum = held["entity"].astype(str), held["stratum"].astype(str)
     mine, known = entity != "", held["known"].astype(bool)
     lacking = mine & (~known | np.isnan(held["score"]))
     if lacking.any():
         raise InputError(f"{int(lacking.sum()):,} of {int(mine.sum()):,} attributed members with "
                          f"costs in {year} have no row in members or no score")  # fmt: skip
-    if {s.lower() for s in np.unique(stratum).tolist()} & RACES:
-        raise OptionError("Strata by race cannot enter a target; they evaluate one")
+    refuse_races(np.unique(stratum[mine]).tolist())
+    if (stratum[mine] == "").any():
+        raise InputError(f"{int((stratum[mine] == '').sum()):,} attributed members of {year} have "
+                         f"no {plan.strata}")  # fmt: skip
     counts |= {f"{year}: members with costs": len(entity), f"{year}: attributed": int(mine.sum()),
-               f"{year}: attributed to no entity, not used": int((~mine).sum())}  # fmt: skip
+               f"{year}: attributed to no entity, not used": int((~mine).sum()),
+               f"{year}: attributed, without costs": int(held["without_costs"][0])}  # fmt: skip
     months, spent = held["months"], held["spent"]
     if not (np.isfinite(months).all() and (months > 0).all() and (months <= 12).all()):
         raise InputError(f"costs of {year}: months are from 1 to 12")
@@ -307,7 +330,7 @@ def _completion(
     rows = connection.execute(
         """select datediff('month', make_date($year, 1, 1), incurred_month::date) as incurred,
             datediff('month', incurred_month::date, paid_month::date) as age,
-            sum(paid_cents)::double / 100 as paid
+            sum(paid_cents::double) / 100 as paid
         from claims where year(incurred_month::date) = $year group by 1, 2 order by 1, 2""",
         {"year": year},
     ).fetchnumpy()
@@ -366,12 +389,16 @@ def _people(year: _Year) -> Iterator[dict[str, Any]]:
 def write_prepared(prepared: Prepared, out: Path) -> list[Path]:
     """Write the rows as CSV: the baseline with the results beside it, and the groups."""
     out.mkdir(parents=True, exist_ok=True)
-    for name, rows in (("baseline.csv", prepared.baseline), ("people.csv", prepared.people)):
+    from benchmarks.equity import COLUMNS
+
+    people = (*COLUMNS[:2], "entity_id", "stratum", *COLUMNS[2:])
+    for name, rows, head in (("baseline.csv", prepared.baseline, list(prepared.baseline[0])),
+                             ("people.csv", prepared.people, people)):  # fmt: skip
         path = out / name
         path.unlink(missing_ok=True)
         path.touch(mode=0o600)  # groups of few members stand in it
         with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
+            writer = csv.DictWriter(file, head)
             writer.writeheader()
             writer.writerows(rows)
     return [out / "baseline.csv", out / "people.csv"]

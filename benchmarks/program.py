@@ -2,8 +2,10 @@
 
 import builtins
 import keyword
+import math
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -34,9 +36,13 @@ class Input(BaseModel):
         A file without the column is accepted; what rests on it is not calculable.
     of
         The part that reads it; both when blank.
+    low, high
+        A value outside is refused.
     """
 
     model_config = _STRICT
+    low: float = -math.inf
+    high: float = math.inf
     kind: Literal["amount", "rate", "exposure", "score", "text", "flag", "date"]
     axes: tuple[Axis, ...]
     unit: str
@@ -53,9 +59,13 @@ class Option(BaseModel):
     ----------
     when
         Other option to the values for which this one is needed.
+    low, high
+        A number outside is refused.
     """
 
     model_config = _STRICT
+    low: float = -math.inf
+    high: float = math.inf
     kind: Literal["choice", "number", "rate", "year", "date", "series"]
     about: str = Field(min_length=5)
     one_of: tuple[str, ...] = ()
@@ -120,8 +130,9 @@ class Sheet(BaseModel):
         Which risk scores it uses, in words; Medicare Advantage payment scores are then refused.
     pmpm
         The step or input that is the target per member month, with which groups are compared.
-    actual, expected
-        Spending and the target in dollars, by entity and stratum, for actual-to-expected exhibits.
+    actual, expected, exposure
+        Spending and the target in dollars, and member months, by entity and stratum, for
+        actual-to-expected exhibits.
     parameters
         Name to parameter file where a term chooses the file: ``state_target_{state}``.
     target, settle
@@ -145,6 +156,7 @@ class Sheet(BaseModel):
     pmpm: str = ""
     actual: str = ""
     expected: str = ""
+    exposure: str = ""
     inputs: Mapping[str, Input]
     options: Mapping[str, Option] = {}
     indices: Mapping[str, Index] = {}
@@ -230,7 +242,7 @@ def list_programs() -> list[str]:
 
 def _checked(name: str, sheet: Sheet, where: str) -> Program:
     """Parse the formulas and resolve every name."""
-    _refuse_race([*sheet.inputs, *sheet.options, *sheet.strata], where)
+    refuse_races([*sheet.inputs, *sheet.options, *sheet.strata])
     axes: dict[str, frozenset[str]] = {a: frozenset([a]) for a in AXES[1:]}
     axes |= {n: frozenset(i.axes) for n, i in sheet.inputs.items()}
     axes |= dict.fromkeys(sheet.options, frozenset())
@@ -258,7 +270,7 @@ def _checked(name: str, sheet: Sheet, where: str) -> Program:
             raise InputError(f"{where}, step {step.id}: {error}") from None
     shown = [*(i for ids in sheet.results.values() for i in ids),
              *(b.id for bars in sheet.waterfall.values() for b in bars)]  # fmt: skip
-    shown += [n for n in (sheet.pmpm, sheet.actual, sheet.expected) if n]
+    shown += [n for n in (sheet.pmpm, sheet.actual, sheet.expected, sheet.exposure) if n]
     missing = sorted(set(shown) - set(formulas) - set(sheet.inputs))
     if missing:
         raise InputError(f"{where}: results or waterfall name no step: {', '.join(missing)}")
@@ -274,12 +286,26 @@ def _expanded(pattern: str, sheet: Sheet) -> list[str]:
     return [pattern]
 
 
-def _refuse_race(names: list[str], where: str) -> None:
-    """Race and ethnicity evaluate a target and never enter one (Section 1557, 45 CFR 92.210)."""
-    found = [n for n in names if "race" in n.lower() or "ethnic" in n.lower()]
-    if found:
-        raise InputError(f"{where}: {found[0]} cannot enter a target. Race and ethnicity evaluate "
-                         "one: see `tcoc report --people`")  # fmt: skip
+RACE_WORDS = frozenset(
+    ("race", "racial", "ethnicity", "ethnic", "white", "black", "hispanic", "latino", "latina",
+     "latinx", "asian", "african", "caucasian", "indian", "native", "hawaiian", "alaska", "alaskan",
+     "islander", "pacific", "indigenous")
+)  # fmt: skip
+"""Words that no input, term or stratum of a target may have in its name."""
+
+
+def refuse_races(names: Iterable[str]) -> None:
+    """Race and ethnicity evaluate a target and never enter one (Section 1557, 45 CFR 92.210).
+
+    Raises
+    ------
+    InputError
+        A name or label has a word of race or ethnicity in it.
+    """
+    for name in names:
+        if RACE_WORDS & set(re.findall(r"[a-z]+", name.lower().replace("_", " "))):
+            raise InputError(f"{name!r} cannot enter a target. Race and ethnicity evaluate one: "
+                             "see `tcoc report --people`")  # fmt: skip
 
 
 def _check_names(names: list[str], where: str) -> None:

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from itertools import product
 from typing import Any
 
@@ -34,38 +34,63 @@ class Difference:
     replayed: Any
 
 
+KINDS = ("input", "parameter", "index", "option", "axis", "step")
+UNTOLD = "suppressed"
+"""The word in the reason of a cell that is there but not told."""
+
+
 def replay(ledger: Record) -> list[Difference]:
-    """Compute every step of a ledger again and return what differs: nothing, when all is right."""
+    """Compute every step of a ledger again and return what differs: nothing, when all is right.
+
+    Raises
+    ------
+    ValueError
+        The ledger is not whole: a name stands twice or is read before it stands, a list of values
+        has not one value a cell.
+    """
     book, found = Book(ledger["axes"]), []
     for node in ledger["nodes"]:
-        values = book.compute(node) if node["kind"] == "step" else None
+        book.check(node)
+        if node["kind"] == "step":
+            found += _differing(book, node)
         book.add(node)
-        if values is None:
-            continue
-        for place, (recorded, again) in enumerate(zip(node["values"], values, strict=True)):
-            if not same(recorded, again):
-                found.append(Difference(book.label(node, place), recorded, again))
     for name, made in (("policy_hash", policy_hash(ledger)), ("data_hash", data_hash(ledger))):
-        if ledger[name] != made:
-            found.append(Difference(name, ledger[name], made))
+        if ledger.get(name) != made:
+            found.append(Difference(name, ledger.get(name), made))
+    return found
+
+
+def _differing(book: "Book", node: Record) -> list[Difference]:
+    """Return the cells of a step whose value, or reason for having none, is another."""
+    found = []
+    reasons = node.get("reasons", {})
+    for place, (value, reason) in enumerate(book.compute(node)):
+        recorded = node["values"][place]
+        if not same(recorded, value):
+            found.append(Difference(book.label(node, place), recorded, value))
+        elif value is None and reasons.get(str(place)) != reason:
+            found.append(Difference(book.label(node, place), reasons.get(str(place)), reason))
     return found
 
 
 def policy_hash(ledger: Record) -> str:
-    """Return sha256 of the rules: formulas, parameters, series, options, and their citations."""
-    return _hash([n for n in ledger["nodes"] if n["kind"] not in ("input", "axis")], "step")
+    """Return sha256 of the rules: the head, formulas, parameters, series, terms, citations."""
+    head = {k: v for k, v in ledger.items() if k not in ("nodes", "axes", *_HASHES)}
+    rules = [n for n in ledger["nodes"] if n["kind"] not in ("input", "axis")]
+    return _hash([head, *({k: v for k, v in n.items() if k not in ("values", "reasons")}
+                          if n["kind"] == "step" else n for n in rules)])  # fmt: skip
 
 
 def data_hash(ledger: Record) -> str:
-    """Return sha256 of the entities' own numbers."""
-    return _hash([ledger["axes"], *(n for n in ledger["nodes"] if n["kind"] == "input")], "")
+    """Return sha256 of the entities' own numbers, and of all axes."""
+    return _hash([ledger["axes"], *(n for n in ledger["nodes"] if n["kind"] in ("input", "axis"))])
 
 
-def _hash(parts: list[Any], without_values: str) -> str:
-    kept = [{k: v for k, v in part.items() if k not in ("values", "reasons")}
-            if part.get("kind") == without_values and without_values else part
-            for part in parts]  # fmt: skip
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+_HASHES = ("policy_hash", "data_hash")
+
+
+def _hash(parts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def same(recorded: Any, again: Any) -> bool:
@@ -92,20 +117,33 @@ class Book:
         """Take a node in, so that later ones can read it."""
         self.nodes[node["id"]] = node
 
+    def check(self, node: Record) -> None:
+        """Refuse a node that cannot be what it says."""
+        name = node["id"]
+        if name in self.nodes or node["kind"] not in KINDS:
+            raise ValueError(f"{name} stands twice or is of no known kind")
+        if "table" in node:
+            return
+        n = math.prod(len(self.axes[a]) for a in node["axes"])
+        if len(node["values"]) != n:
+            raise ValueError(f"{name} has {len(node['values'])} values for {n} cells")
+        if node["kind"] == "axis" and [_label(v) for v in node["values"]] != self.axes[name]:
+            raise ValueError(f"{name} has other labels than its axis")
+
     def cells(self, axes: list[str]) -> Iterator[dict[str, int]]:
         """Go through the cells of some axes, the last axis fastest."""
         for places in product(*(range(len(self.axes[a])) for a in axes)):
             yield dict(zip(axes, places, strict=True))
 
-    def compute(self, node: Record) -> list[Any]:
-        """Compute all cells of a step; None for one that is not calculable."""
+    def compute(self, node: Record) -> list[tuple[Any, str]]:
+        """Compute all cells of a step: value and "", or None and why it is not calculable."""
         tree = ast.parse(node["formula"], mode="eval").body
-        found: list[Any] = []
+        found: list[tuple[Any, str]] = []
         for cell in self.cells(node["axes"]):
             try:
-                found.append(rounded(self.value(tree, cell), node.get("rounding")))
-            except NotCalculable:
-                found.append(None)
+                found.append((rounded(self.value(tree, cell), node.get("rounding")), ""))
+            except NotCalculable as reason:
+                found.append((None, str(reason)))
         return found
 
     def label(self, node: Record, place: int) -> str:
@@ -206,13 +244,18 @@ class Book:
         if name == "given":
             try:
                 return self.value(tree.args[0], cell) != ""
-            except NotCalculable:
+            except NotCalculable as reason:
+                if isinstance(tree.args[0], ast.Name) and UNTOLD in str(reason):
+                    raise
                 return False
         arguments = [self.value(a, cell) for a in tree.args]
         try:
-            return _FUNCTIONS[name](*arguments)
+            found = _FUNCTIONS[name](*arguments)
         except (ValueError, OverflowError):
-            raise NotCalculable(f"{ast.unparse(tree)} has no value") from None
+            found = math.nan
+        if isinstance(found, float) and not math.isfinite(found):
+            raise NotCalculable(f"{ast.unparse(tree)} has no value")
+        return found
 
     def _reduced(
         self, name: str, part: ast.AST, weight: ast.AST | None, axis: str, cell: Cell
@@ -221,16 +264,27 @@ class Book:
         places = {"final": [n - 1], "initial": [0]}.get(name, list(range(n)))
         values = [self.value(part, {**cell, axis: i}) for i in places]
         if name in ("product", "running"):
-            return math.prod(values)
+            return self._sound(math.prod(values), part)
         if name in ("final", "initial"):
             return values[0]
         if name == "total":
-            return math.fsum(values)
+            return self._sound(math.fsum(values), part)
         weights = [self.value(weight, {**cell, axis: i}) if weight else 1.0 for i in places]
         held = math.fsum(weights)
         if held == 0:
             raise NotCalculable(f"the weights of {ast.unparse(part)} add up to 0")
-        return math.fsum(v * w for v, w in zip(values, weights, strict=True)) / held
+        together = math.fsum(v * w for v, w in zip(values, weights, strict=True))
+        return self._sound(together / held, part)
+
+    @staticmethod
+    def _sound(value: float, part: ast.AST) -> float:
+        if not math.isfinite(value):
+            raise NotCalculable(f"{ast.unparse(part)} has no finite value")
+        return value
+
+
+def _label(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
 
 
 def rounded(value: Any, rounding: int | None) -> Any:
@@ -243,7 +297,8 @@ def rounded(value: Any, rounding: int | None) -> Any:
 
 def _half_up(x: float, places: float) -> float:
     step = Decimal(1).scaleb(-int(places))
-    return float(Decimal(repr(float(x))).quantize(step, ROUND_HALF_UP))
+    with localcontext(prec=400):
+        return float(Decimal(repr(float(x))).quantize(step, ROUND_HALF_UP))
 
 
 def _arithmetic(tree: ast.BinOp, left: float, right: float) -> float:

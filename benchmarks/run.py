@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.axes import Array, laid_out
-from benchmarks.formula import LENGTHS, evaluate
+from benchmarks.axes import AXES, Array, laid_out
+from benchmarks.formula import LENGTHS, SUPPRESSED, evaluate
 from benchmarks.inputs import input_nodes
 from benchmarks.ledger import Ledger, Node
 from benchmarks.policy import Status, load_parameter
-from benchmarks.program import Index, Option, Part, Program, Step
-from benchmarks.replay import Book, NotCalculable
+from benchmarks.program import Index, Option, Part, Program, Step, refuse_races
+from benchmarks.replay import UNTOLD, Book, NotCalculable
 from benchmarks.series import list_series, load_series
 from benchmarks.steps import round_half_up
 from benchmarks.tables import Table, labels
@@ -23,10 +23,6 @@ FIRST_BASE_YEAR = "baseline_year"
 """The option that says which year a path of growth starts from."""
 REBASING = "rebasing_years"
 """The option that says how many years a baseline lasts."""
-
-RACES = frozenset(("white", "black", "hispanic", "asian", "african american", "native american",
-                   "american indian", "pacific islander"))  # fmt: skip
-"""Labels that no stratum of a target may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +109,7 @@ def compute(
     """Compute the steps in order; each cell that cannot be calculated gets its reason."""
     made, book = dict(nodes), Book(axes)
     sizes = {a: len(held) for a, held in axes.items()}
-    values: dict[str, Any] = {LENGTHS: sizes}
+    values: dict[str, Any] = {LENGTHS: sizes, SUPPRESSED: _suppressed(nodes, sizes)}
     values |= {n: node.table if node.values is None else node.values for n, node in nodes.items()}
     for node in nodes.values():
         book.add(node.record(sizes))
@@ -125,9 +121,29 @@ def compute(
     return made
 
 
+def _suppressed(nodes: Mapping[str, Node], sizes: Mapping[str, int]) -> dict[str, Array]:
+    """Return which cells of inputs are there but not told: bool, a dimension an axis."""
+    found: dict[str, Array] = {}
+    for name, node in nodes.items():
+        untold = [int(i) for i, reason in node.reasons.items() if UNTOLD in reason]
+        if node.kind != "input" or not untold or node.values is None:
+            continue
+        shape = [sizes.get(a, 1) if a in node.axes else 1 for a in AXES]
+        flat = np.zeros(int(np.prod(shape)), dtype=bool)
+        flat[untold] = True
+        found[name] = flat.reshape(shape)
+    return found
+
+
 def apply(step: Step, program: Program, values: Mapping[str, Any]) -> Array:
     """Compute one step over arrays."""
-    found = evaluate(program.formulas[step.id], values)
+    try:
+        found = evaluate(program.formulas[step.id], values)
+    except (TypeError, ValueError, AttributeError):
+        raise InputError(
+            f"{program.name}, step {step.id}: the formula takes a table or text for a "
+            f"number: {step.formula}"
+        ) from None
     return found if step.round is None else round_half_up(found, step.round)
 
 
@@ -203,6 +219,8 @@ def _read_option(name: str, spec: Option, text: str) -> Any:
         raise OptionError(f"{name}: expected a {spec.kind}, not {text!r}") from None
     if not np.isfinite(value) or (spec.kind == "rate" and abs(value) > 1):
         raise OptionError(f"{name} is {text}: rates are fractions, write 0.05 for five per cent")
+    if not spec.low <= value <= spec.high:
+        raise OptionError(f"{name} is {text}, and lies between {spec.low:g} and {spec.high:g}")
     return value
 
 
@@ -235,9 +253,7 @@ def axis_labels(
 
 def _strata(program: Program, tables: Sequence[Table]) -> list[str]:
     strata, own = labels(tables, "stratum"), program.sheet.strata
-    if {s.lower() for s in strata} & RACES:
-        raise InputError("Strata by race cannot enter a target. Race and ethnicity evaluate one: "
-                         "see `tcoc report --people`")  # fmt: skip
+    refuse_races(strata)
     unknown = [s for s in strata if own and s not in own]
     if unknown:
         raise InputError(f"{program.name} has no stratum {unknown[0]!r}. It has: {', '.join(own)}")
@@ -320,12 +336,15 @@ def _index_node(
     series = load_series(str(options.get(index.series, index.series)))
     known_at = options.get(index.projected) if index.projected else None
     known_at = known_at if isinstance(known_at, dt.date) else request.known_at
+    if known_at > request.known_at:
+        raise OptionError(f"{index.projected} {known_at} is after {request.known_at}, the day that "
+                          "the run knows of")  # fmt: skip
     first = int(years[0]) - 1
     found = []
     for year in map(int, years):
         span = {"growth": 1, "average": int(options.get(index.years, 1)),
                 "cumulative": year - first}[index.measure]  # fmt: skip
-        found.append(series.growth(year, min(known_at, request.known_at), span))
+        found.append(series.growth(year, known_at, span))
     values = [g.value for g in found]
     if index.measure == "cumulative":
         values = [(1 + g.value) ** (int(y) - first) - 1 for g, y in zip(found, years, strict=True)]
@@ -353,5 +372,5 @@ def _head(program: Program, request: Request) -> dict[str, Any]:
         "results": list(sheet.results.get(part, ())), "limits": list(sheet.limits),
         "waterfall": [[b.id, b.label] for p in request.parts for b in sheet.waterfall.get(p, ())],
         "stratum_names": dict(sheet.stratum_names), "pmpm": sheet.pmpm,
-        "actual": sheet.actual, "expected": sheet.expected,
+        "actual": sheet.actual, "expected": sheet.expected, "exposure": sheet.exposure,
     }  # fmt: skip

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -62,8 +62,8 @@ class Scenarios(BaseModel):
     risk_growth: float = Field(ge=-0.2, le=0.2)
     years: int = Field(ge=1, le=50)
     seed: int = Field(ge=0)
-    trend_of_stratum: Mapping[str, float] = {}
-    unmet_need: Mapping[str, float] = {}
+    trend_of_stratum: Mapping[str, Annotated[float, Field(ge=-0.5, le=0.5)]] = {}
+    unmet_need: Mapping[str, Annotated[float, Field(ge=0, lt=1)]] = {}
 
     @property
     def count(self) -> int:
@@ -87,7 +87,8 @@ class Projection:
         Totals over all entities: quantiles over scenarios.
     entity_usd : float, shape (n_entities, n_quantiles)
         Targets in the last year.
-    entities
+    entities, left_out
+        Those projected, and those of which some stratum lacks a number.
     strata
     kept : float, shape (n_forms, n_strata, n_years)
         Target over uncapped target, mean over scenarios of the totals over entities.
@@ -106,6 +107,7 @@ class Projection:
     uncapped_usd: Array
     entity_usd: Array
     entities: tuple[str, ...]
+    left_out: tuple[str, ...]
     strata: tuple[str, ...]
     kept: Array
     bound: Array
@@ -123,7 +125,7 @@ def read_scenarios(path: Path) -> Scenarios:
     """
     try:
         return Scenarios(**tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name}: {error}") from None
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
@@ -186,7 +188,7 @@ def project(
 
     with ThreadPoolExecutor(max_workers=workers) as pool:  # numpy computes without the lock
         list(pool.map(one, range(len(batches))))
-    return made.projection(base.first_year, forms, chosen, axes, scenarios)
+    return made.projection(base.first_year, forms, chosen, axes, scenarios, base.left_out)
 
 
 def _forms(program: Program, request: Request) -> list[str]:
@@ -241,6 +243,7 @@ class _Base:
                 lacking = np.isnan(values).any(axis=(0, 2, 3, 4))
                 sound &= ~lacking if wide and values.shape[1] > 1 else True
         self.entities = [e for e, ok in zip(entities, sound, strict=True) if ok]
+        self.left_out = [e for e, ok in zip(entities, sound, strict=True) if not ok]
         if not self.entities:
             raise InputError("No entity has all numbers in all strata: nothing can be projected")
         self.values = {
@@ -353,7 +356,7 @@ class _Totals:
 
     def projection(
         self, first_year: int, forms: Sequence[str], chosen: str, axes: Mapping[str, list[str]],
-        scenarios: Scenarios,
+        scenarios: Scenarios, left_out: Sequence[str],
     ) -> Projection:  # fmt: skip
         """Return quantiles and shares."""
         kept = self.capped.sum(0) / self.free.sum(0)
@@ -364,7 +367,8 @@ class _Totals:
             target_usd=np.quantile(self.target, QUANTILES, axis=1).T,
             uncapped_usd=np.quantile(self.uncapped, QUANTILES, axis=1).T,
             entity_usd=np.quantile(self.entity, QUANTILES, axis=0).T,
-            entities=tuple(axes["entity"]), strata=tuple(axes["stratum"]), kept=kept,
+            entities=tuple(axes["entity"]), left_out=tuple(left_out),
+            strata=tuple(axes["stratum"]), kept=kept,
             bound=self.bound.sum(0) / scenarios.count, of_need=kept[:, :, -1] * need,
             scenarios=scenarios.count,
         )  # fmt: skip

@@ -7,8 +7,10 @@ as missing, with the reason.
 
 import csv
 import datetime as dt
+import io
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +19,12 @@ from riskadj.errors import InputError
 KEYS = {"entity": ("entity_id", "aco_id", "entity"), "stratum": ("stratum", "enrollment_type"),
         "base_year": ("base_year",), "year": ("year",)}  # fmt: skip
 """Axis to the columns that may name its label."""
-SUPPRESSED = "*"
+SUPPRESSED = ("*", "**")
+SUPPRESSED_REASON, BLANK_REASON = "suppressed in the file", "blank in the file"
+UNREADABLE = "unreadable"
+"""The reason of a cell that is neither a value, nor blank, nor suppressed: it is refused."""
 NULLS = ("", "-", ".", "na", "n/a", "nan", "null", "none")
-YES, NO = ("1", "true", "t", "y", "yes"), ("0", "false", "f", "n", "no")
+YES, NO = ("1", "1.0", "true", "t", "y", "yes"), ("0", "0.0", "false", "f", "n", "no")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +45,19 @@ class Table:
     columns
         As the header spells them, in lower case.
     rows
-        Column to raw text; the first row is line 2.
+        Column to raw text.
+    lines
+        Line of each row in the file; from 2 on where it is empty.
     """
 
     name: str
     columns: tuple[str, ...]
     rows: tuple[Mapping[str, str], ...]
+    lines: tuple[int, ...] = ()
+
+    def numbered(self) -> Iterator[tuple[int, Mapping[str, str]]]:
+        """Yield each row with its line."""
+        return zip(self.lines or range(2, len(self.rows) + 2), self.rows, strict=True)
 
     def key(self, row: Mapping[str, str], axis: str) -> str:
         """Return a row's label on an axis; blank when it has none."""
@@ -66,24 +78,33 @@ def read_table(path: Path) -> Table:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
-    lines = list(csv.reader(text.splitlines()))
-    if not lines or not any(lines[0]):
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        found = [(reader.line_num, cells) for cells in reader]
+    except csv.Error as error:
+        raise InputError(f"{path.name}, line {reader.line_num}: {error}") from None
+    if not found or not any(found[0][1]):
         raise InputError(f"{path.name} is empty")
-    header = tuple(name.strip().lower() for name in lines[0])
+    header = tuple(name.strip().lower() for name in found[0][1])
     if len(set(header)) < len(header):
         twice = sorted({n for n in header if header.count(n) > 1})
         raise InputError(f"{path.name} has columns twice: {', '.join(twice)}")
-    rows = []
-    for number, cells in enumerate(lines[1:], 2):
-        if not any(c.strip() for c in cells):
-            continue
+    rows = [(line, cells) for line, cells in found[1:] if any(c.strip() for c in cells)]
+    for line, cells in rows:
         if len(cells) != len(header):
-            raise InputError(f"{path.name}, line {number}: {len(cells)} cells, the header has "
+            raise InputError(f"{path.name}, line {line}: {len(cells)} cells, the header has "
                              f"{len(header)}")  # fmt: skip
-        rows.append(dict(zip(header, cells, strict=True)))
     if not rows:
         raise InputError(f"{path.name} has no rows")
-    return Table(path.name, header, tuple(rows))
+    return Table(path.name, header, tuple(dict(zip(header, c, strict=True)) for _, c in rows),
+                 tuple(line for line, _ in rows))  # fmt: skip
+
+
+_NUMBER = re.compile(
+    r"(?P<open>\()?(?P<sign>[-+])?\$?(?P<digits>\d+|[1-9]\d{0,2}(?:,\d{3})+)?(?P<rest>\.\d*)?"
+    r"(?P<power>[eE][-+]?\d{1,3})?\s?(?P<percent>%)?(?P<close>\))?",
+    re.ASCII,
+)
 
 
 def read_number(raw: str, percent: bool = False) -> float | Missing:
@@ -100,23 +121,20 @@ def read_number(raw: str, percent: bool = False) -> float | Missing:
     ('suppressed in the file', 'blank in the file')
     """
     text = raw.strip().replace("\N{MINUS SIGN}", "-")
-    if text.startswith(SUPPRESSED) or text.startswith("<"):
-        return Missing("suppressed in the file")
+    if text in SUPPRESSED or re.fullmatch(r"<\s?\d+", text):
+        return Missing(SUPPRESSED_REASON)
     if text.lower() in NULLS:
-        return Missing("blank in the file")
-    negative = text.startswith("(") and text.endswith(")")
-    plain = text.strip("()").replace(",", "").replace("$", "").strip()
-    scaled = plain.endswith("%")
-    try:
-        value = float(plain.removesuffix("%"))
-    except ValueError:
-        return Missing("no number in the file")
+        return Missing(BLANK_REASON)
+    found = _NUMBER.fullmatch(text)
+    digits = ((found["digits"] or "") + (found["rest"] or "")).replace(",", "") if found else ""
+    whole = found is not None and bool(found["open"]) == bool(found["close"])
+    if found is None or not whole or not digits.strip(".") or (found["open"] and found["sign"]):
+        return Missing(UNREADABLE)
+    value = float(digits + (found["power"] or ""))
     if not math.isfinite(value):
-        return Missing("no number in the file")
-    value = -value if negative else value
-    if not (scaled or percent):
-        return value
-    return float(f"{value / 100:.12g}")
+        return Missing(UNREADABLE)
+    value = -value if found["open"] or found["sign"] == "-" else value
+    return float(f"{value / 100:.12g}") if found["percent"] or percent else value
 
 
 def read_flag(raw: str) -> float | Missing:
@@ -128,7 +146,14 @@ def read_flag(raw: str) -> float | Missing:
     text = raw.strip().lower()
     if text in YES or text in NO:
         return 1.0 if text in YES else 0.0
-    return Missing("blank in the file" if text in NULLS else "neither yes nor no in the file")
+    return _not_told(raw)
+
+
+def _not_told(raw: str) -> Missing:
+    text = raw.strip().lower()
+    if text in SUPPRESSED:
+        return Missing(SUPPRESSED_REASON)
+    return Missing(BLANK_REASON if text in NULLS else UNREADABLE)
 
 
 def read_date(raw: str) -> float | Missing:
@@ -144,7 +169,7 @@ def read_date(raw: str) -> float | Missing:
         except ValueError:
             continue
         return float(day.year * 10_000 + day.month * 100 + day.day)
-    return Missing("blank in the file" if text.lower() in NULLS else "no date in the file")
+    return _not_told(raw)
 
 
 def labels(tables: Sequence[Table], axis: str) -> list[str]:

@@ -56,7 +56,7 @@ def read_terms(path: Path | None, sets: list[str] | None) -> dict[str, str]:
     if path is not None:
         try:
             held = tomllib.loads(path.read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise OptionError(f"{path.name}: {error}") from None
         nested = [k for k, v in held.items() if isinstance(v, (dict, list))]
         if nested:

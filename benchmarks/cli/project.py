@@ -38,14 +38,17 @@ def project(
     from benchmarks.report.projection import write_projection
     from benchmarks.scenarios import project as run_forward
     from benchmarks.scenarios import read_scenarios
+    from riskadj.cli.console import note, progress
     from riskadj.cli.console import out as screen
-    from riskadj.cli.console import progress
 
     future, loaded = read_scenarios(scenarios), load_program(program)
     asked = request(1, known_at, terms, set_, False, ("target",))
     with progress(quiet=False) as report:
         found = run_forward(loaded, read_files(baseline), asked, future, report)
     _print(found)
+    if found.left_out:
+        note(f"{len(found.left_out):,} entities lack a number in some stratum and are left out: "
+             + ", ".join(found.left_out[:10]))  # fmt: skip
     for path in write_projection(found, loaded, out):
         screen.print(f"  {path}")
 

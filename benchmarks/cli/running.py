@@ -29,7 +29,7 @@ def run_and_write(
     program = load_program(Path(name) if name.endswith(".toml") else name)
     with progress(quiet=False) as report:
         report("reading", 0)
-        tables = read_files(paths)
+        tables = read_files(paths, asked.year)
         report("computing", 0)
         ledger = run(program, tables, asked)
         report("writing", 0)

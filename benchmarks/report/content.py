@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmarks.ledger import for_spreadsheet
 from benchmarks.replay import Book
 from riskadj.report.numbers import cents, known, number, usd
 
@@ -340,5 +341,5 @@ def _write(path: Path, head: list[str], rows: list[list[Any]]) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(head)
-        writer.writerows(rows)
+        writer.writerows([for_spreadsheet(v) for v in row] for row in rows)
     return path

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import riskadj.report
+from benchmarks.ledger import for_spreadsheet
 from benchmarks.program import Program
 from benchmarks.report.content import Extras, Fan, Series, Table
 from benchmarks.report.figures import figures
@@ -30,7 +31,7 @@ def write_projection(found: Projection, program: Program, out: Path) -> list[Pat
         with (out / name).open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(held[0]))
             writer.writeheader()
-            writer.writerows(held)
+            writer.writerows({k: for_spreadsheet(v) for k, v in row.items()} for row in held)
     page = out / "projection.html"
     page.write_text(render_projection(found, program), encoding="utf-8")
     return [page, *(out / name for name in tables)]
@@ -44,7 +45,9 @@ def render_projection(found: Projection, program: Program) -> str:
         quantiles={q: (found.target_usd[:, i] / BILLION).tolist()
                    for i, q in enumerate(QUANTILES)},
         title=f"Targets of all entities under {found.scenarios:,} scenarios",
-        caption=f"Cap form {found.chosen}; bands hold 50 and 90 per cent of the scenarios.",
+        caption=f"Cap form {found.chosen}; bands hold 50 and 90 per cent of the scenarios."
+                + (f" {len(found.left_out):,} entities lack a number and are left out."
+                   if found.left_out else ""),
         lines=[Series("uncapped, median", (found.uncapped_usd[:, middle] / BILLION).tolist(),
                       "other")],
     )  # fmt: skip

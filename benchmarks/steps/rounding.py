@@ -1,6 +1,6 @@
 """Rounding as a rule says, and only where it does."""
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,8 @@ def round_half_up(x: Array, places: Any) -> Array:
     (array([ 2.68, -0.5 ]), array([3.]))
     """
     step = Decimal(1).scaleb(-int(np.max(places)))
-    rounded = [
-        float(Decimal(repr(v)).quantize(step, ROUND_HALF_UP)) if np.isfinite(v) else np.nan
-        for v in np.asarray(x, dtype=np.float64).ravel().tolist()
-    ]
+    flat = np.asarray(x, dtype=np.float64).ravel().tolist()
+    with localcontext(prec=400):
+        rounded = [float(Decimal(repr(v)).quantize(step, ROUND_HALF_UP)) if np.isfinite(v)
+                   else np.nan for v in flat]  # fmt: skip
     return np.array(rounded).reshape(np.shape(x))

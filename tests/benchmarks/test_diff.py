@@ -38,6 +38,19 @@ def test_between_two_years_the_path_goes_as_one() -> None:
     assert found.first + found.parts[0].change == pytest.approx(found.last)
 
 
+def test_a_term_that_needs_another_term_is_one_part_with_it() -> None:
+    a, b = gdp_run().record(), gdp_run(form="average", average_years="5").record()
+    free = gdp_run(form="uncapped", index=None, margin=None).record()
+
+    found, capped = waterfall(a, b, "target_usd"), waterfall(free, a, "target_usd")
+
+    assert [p.id for p in found.parts] == ["form, average_years, index_average"]
+    assert found.first + found.parts[0].change == pytest.approx(found.last)
+    assert (found.compared, capped.compared) == (2, 2)
+    assert capped.first + sum(p.change for p in capped.parts) == pytest.approx(capped.last)
+    assert capped.first > capped.last
+
+
 def test_data_and_vintage_are_told_apart() -> None:
     terms = {"index": "medicare_outlays_fiscal", "baseline_year": "2019"}
     rates = trend([0.5, 0.5], first=2020)

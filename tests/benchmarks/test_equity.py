@@ -78,12 +78,25 @@ def test_a_program_with_race_among_its_inputs_does_not_load(tmp_path) -> None:
     text = (PROGRAMS / "gdp-cap.toml").read_text(encoding="utf-8")
     (tmp_path / "p.toml").write_text(text.replace("risk_score =", "race_factor =", 1))
 
-    with pytest.raises(InputError, match="race_factor cannot enter a target"):
+    with pytest.raises(InputError, match="'race_factor' cannot enter a target"):
         load_program(tmp_path / "p.toml")
 
 
-def test_strata_by_race_are_refused() -> None:
+@pytest.mark.parametrize("label", ["Black", "Non-Hispanic White", "Native Hawaiian", "asian_male"])
+def test_strata_by_race_are_refused(label: str) -> None:
     from tests.benchmarks.gdp import BASE, trend
 
-    with pytest.raises(InputError, match="Strata by race cannot enter a target"):
-        gdp_run(BASE.replace("aged", "Black"), rates=trend(strata=("Black", "disabled")))
+    with pytest.raises(InputError, match="cannot enter a target"):
+        gdp_run(BASE.replace("aged", label), rates=trend(strata=(label, "disabled")))
+
+
+def test_a_group_twice_is_refused() -> None:
+    with pytest.raises(InputError, match="line 3: the same group, entity and stratum"):
+        _rows("Sex,f,A,aged,6,72,1000,5\nsex,f,A,aged,6,72,1000,5\n")
+
+
+def test_two_small_groups_hide_the_next_until_eleven_members_are_hidden() -> None:
+    rows = _rows("svi,1,A,aged,3,36,1000,5\nsvi,2,A,aged,2,24,1000,5\nsvi,3,A,aged,30,360,1000,5\n"
+                 "svi,4,A,aged,90,1080,1000,5\n")  # fmt: skip
+
+    assert {g for g, r in rows.items() if r["suppressed"]} == {"1", "2", "3"}

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.axes import laid_out
-from benchmarks.formula import LENGTHS, axes_of, evaluate, parse
+from benchmarks.formula import LENGTHS, SUPPRESSED, axes_of, evaluate, parse
 from benchmarks.replay import Book, NotCalculable, same
 from riskadj.errors import InputError
 
@@ -35,7 +35,15 @@ def _grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         inner.map(lambda i: f"total({i}, over='stratum')"),
         pair.map(lambda p: f"mean({p[0]}, weight=abs({p[1]}), over='stratum')"),
         inner.map(lambda i: f"running(1 + {i} / 100, over='stratum')"),
-        inner.map(lambda i: f"({i} if given({i}) else 7)"),
+        st.tuples(inner, st.sampled_from(("x", "y", "track"))).map(
+            lambda p: f"({p[0]} if given({p[1]}) else 7)"
+        ),
+        inner.map(lambda i: f"(not {i})"),
+        st.tuples(inner, inner).map(lambda p: f"({p[0]} or {p[1]})"),
+        st.tuples(inner, inner).map(lambda p: f"(1 if {p[0]} in (2, {p[1]}) else 0)"),
+        st.tuples(inner, inner).map(lambda p: f"({p[0]} ** {p[1]})"),
+        inner.map(lambda i: f"log({i})"),
+        inner.map(lambda i: f"round_half_up({i}, 1)"),
         inner.map(lambda i: f"(1 if track in ('EN', 'B') else {i})"),
     )
 
@@ -60,11 +68,13 @@ def test_two_ways_to_every_number(text, x, y, z, track) -> None:
     order = [a for a in ("entity", "stratum") if a in axes]
     book = Book(AXES)
     for name, (along, values) in held.items():
-        book.add({"id": name, "kind": "input", "axes": list(along), "values": values})
+        untold = {str(i): "suppressed" for i in range(0, len(values), 2) if values[i] is None}
+        book.add({"id": name, "kind": "input", "axes": list(along), "values": values,
+                  "reasons": untold})  # fmt: skip
     for name, table in tables.items():
         book.add({"id": name, "kind": "parameter", "axes": [], "table": table})
 
-    slow = book.compute({"formula": text, "axes": order})
+    slow = [value for value, _ in book.compute({"formula": text, "axes": order})]
     fast = evaluate(formula, _arrays(held, tables))
 
     shape = [len(AXES[a]) if a in order else 1 for a in ("entity", "stratum")]
@@ -89,6 +99,10 @@ def _arrays(held, tables):
         return np.inf if table == "inf" else table
 
     made[LENGTHS] = {"entity": 3, "stratum": 2}
+    for name, (along, values) in held.items():
+        untold = np.array([v is None and i % 2 == 0 for i, v in enumerate(values)])
+        shape = [len(AXES[a]) if a in along else 1 for a in ("entity", "stratum")]
+        made.setdefault(SUPPRESSED, {})[name] = untold.reshape([1, *shape, 1, 1])
     return made | {n: ends(t) for n, t in tables.items()}
 
 
@@ -96,7 +110,9 @@ def _arrays(held, tables):
     "text",
     ["__import__('os')", "x.real", "[1, 2]", "lambda: 1", "(x := 1)", "open('f')", "f'{x}'",
      "x if y", "total(x)", "min(x, over='stratum')", "x[1:2]", "None", "x @ y",
-     "total(x, over='sex')"],
+     "total(x, over='sex')", "min(x)", "clip(x)", "given(2 / x)", "round_half_up(x, y)",
+     "total(x, weight=y, over='stratum')", "1e16", "1" + " + 1" * 600,
+     "-" * 70 + "x", "True"],
 )  # fmt: skip
 def test_a_formula_can_name_and_do_nothing_else(text: str) -> None:
     with pytest.raises(InputError):
@@ -136,6 +152,12 @@ def test_halves_are_rounded_away_from_zero_both_ways() -> None:
 
     assert both == [0.13, -0.13, 2.68, 1.01, 1_000_000_000.01]
     assert round_half_up(np.array(halves), 2).tolist() == both
+
+
+def test_infinity_never_becomes_a_number() -> None:
+    zero = {"y": laid_out(0.0, ())}
+    for text in ("min(1 / y, 5)", "max(log(y), 0)", "1 / exp(2000)", "min(9 ** 9 ** 9, 3)"):
+        assert np.isnan(evaluate(parse(text, "step"), zero)).all(), text
 
 
 def test_the_second_way_needs_no_numpy() -> None:

@@ -39,7 +39,7 @@ def test_a_number_is_read_as_agencies_write_it(raw: str, found: float) -> None:
     assert read_number(raw) == found
 
 
-@pytest.mark.parametrize("raw", ["*", "<11", "-", ".", "", "N/A", "abc", "inf", "nan"])
+@pytest.mark.parametrize("raw", ["*", "-", ".", "", "N/A", "abc", "inf", "nan"])
 def test_what_is_no_number_is_missing_and_not_zero(raw: str) -> None:
     assert isinstance(read_number(raw), Missing)
     assert isinstance(read_flag(raw), Missing)
@@ -85,7 +85,8 @@ def test_a_settlement_worked_by_hand() -> None:
     [(",E,", ",Z,", "'Z' is none of A, B, C, D, E, EN"), (",0.8,", ",,", None),
      (",1,0.8", ",,0.8", "met_quality_standard"), ("1000000,", "0,", "0 is not above zero"),
      (",900000,", ",*,", "expenditure_usd: suppressed in the file"),
-     (",9000,", ",400,", "400 is below the first band, 500"), ("2022-01-01", "soon", None)],
+     (",9000,", ",400,", "400 is below the first band, 500"),
+     (",1,0.8", ",*,0.8", "met_quality_standard: suppressed in the file")],
 )  # fmt: skip
 def test_what_a_settlement_lacks_is_said_and_never_read_as_zero(old, new, said) -> None:
     values, reasons = _earned(ACO.replace(old, new))
@@ -95,6 +96,46 @@ def test_what_a_settlement_lacks_is_said_and_never_read_as_zero(old, new, said) 
     else:
         assert values[0] != values[0]
         assert said in reasons["0"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [("2022-01-01", "soon", "line 2: agreement_start cannot be read as a date"),
+     (",1,0.8", ",perhaps,0.8", "line 2: met_quality_standard cannot be read as yes or no"),
+     (",900000,", ",9 00 000,", "line 2: expenditure_usd cannot be read as a number"),
+     (",0.01,", ",1.00,", "elected_rate is 1, and lies between 0 and 0.15")],
+)  # fmt: skip
+def test_what_cannot_be_read_is_refused_with_its_line(old: str, new: str, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        _settle(ACO.replace(old, new))
+
+
+def test_an_optional_cell_that_is_suppressed_is_not_read_as_not_given() -> None:
+    head = MSSP.replace("quality_score,", "quality_score,met_alternative_standard,")
+    failed = ACO.replace(",1,0.8,", ",0,0.8,{},")
+
+    def earned(cell: str) -> list[float]:
+        ledger = run(load_program("mssp"), [table(head + failed.format(cell))],
+                     Request(2023, dt.date(2026, 11, 1), parts=("settle",)))  # fmt: skip
+        return ledger.nodes["earned_usd"].values.ravel().tolist()
+
+    assert earned("1.0") == [round(100_000 * 0.5 * 0.8 * 0.98)]
+    assert earned("") == [0]
+    assert earned("*")[0] != earned("*")[0]
+
+
+def test_a_value_whose_row_lacks_its_stratum_is_refused() -> None:
+    lost = "A,,1000,99000000,1.0,1000,1.0,5000000\n"
+
+    with pytest.raises(InputError, match=r"line 6: member_months needs stratum beside it"):
+        gdp_run(BASE + lost, settle=True)
+
+
+@pytest.mark.parametrize(
+    "raw", ["0,001", "1,5", "0,05", "1.234,5", "(-5%)", "5)", "((5", "1_000", "\u0665", "5%%", "$"]
+)  # fmt: skip
+def test_a_number_that_could_be_two_is_read_as_neither(raw: str) -> None:
+    assert read_number(raw) == Missing("unreadable")
 
 
 def test_a_score_that_is_missing_matters_only_where_it_is_used() -> None:

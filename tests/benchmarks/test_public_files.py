@@ -12,6 +12,7 @@ from benchmarks.program import load_program
 from benchmarks.replay import replay
 from benchmarks.run import Request, run
 from benchmarks.tables import Missing, read_number
+from riskadj.errors import InputError
 from tests.conftest import REPOSITORY
 
 KNOWN = dt.date(2026, 11, 1)
@@ -102,19 +103,25 @@ def test_a_settlement_replays_from_its_ledger_alone(shared) -> None:
     assert replay(_settled(shared, 2023).record()) == []
 
 
-def test_reach_settles_within_a_dollar_but_one_that_was_not_paid(shared) -> None:
+@pytest.mark.parametrize(("year", "n", "unpaid"), [(2021, 53, set()), (2022, 99, {"D0128"})])
+def test_reach_settles_within_a_dollar_but_one_that_was_not_paid(shared, year, n, unpaid) -> None:
     """D0128 of 2022 shared $362,122 and was paid nothing; the file does not say why."""
-    tables = read_files([shared / "data" / "reach" / "reach_2021_2022.csv"])
+    tables = read_files([shared / "data" / "reach" / "reach_2021_2022.csv"], year)
     rows = {r["entity_id"]: r for r in tables[0].rows}
-    ledger = run(load_program("reach"), tables, Request(2022, KNOWN, parts=("settle",)))
+    ledger = run(load_program("reach"), tables, Request(year, KNOWN, parts=("settle",)))
 
     for node, column, near in (("gross_usd", "published_gross_usd", 1),
                                ("shared_usd", "published_shared_usd", 5),
                                ("paid_usd", "published_paid_usd", 5)):  # fmt: skip
         mine = _column(ledger, node)
         off = {k for k, r in rows.items() if not abs(mine[k] - read_number(r[column])) <= near}
-        assert off == ({"D0128 / 2022"} if node == "paid_usd" else set()), node
-    assert len(rows) == 152
+        assert off == (unpaid if node == "paid_usd" else set()), node
+    assert len(rows) == n
+
+
+def test_a_file_without_rows_of_the_year_is_refused(shared) -> None:
+    with pytest.raises(InputError, match="has no rows of 2023: it has 2021, 2022"):
+        read_files([shared / "data" / "reach" / "reach_2021_2022.csv"], 2023)
 
 
 def test_county_scores_have_mean_one_by_enrollment_type_and_suppressed_cells_stay(shared) -> None:

@@ -139,7 +139,7 @@ def test_entities_that_lack_a_number_are_left_out_of_a_projection() -> None:
 
     found = project(load_program("gdp-cap"), [broken], request, _scenarios())
 
-    assert found.entities == ("B",)
+    assert (found.entities, found.left_out) == (("B",), ("A",))
     assert np.isfinite(found.target_usd).all()
 
 

@@ -29,6 +29,17 @@ def test_a_projection_is_the_one_of_the_day() -> None:
     assert final.value == pytest.approx(688.826 / 768.924 - 1)
 
 
+def test_gdp_of_2020_was_expected_to_grow_and_fell() -> None:
+    """CBO's outlook of January 2020, and BEA's levels as known in 2025."""
+    cbo, bea = load_series("gdp_nominal_calendar_cbo"), load_series("gdp_nominal_calendar")
+
+    expected = cbo.growth(2020, dt.date(2020, 3, 1))
+
+    assert (expected.status, expected.points[1].vintage) == ("projected", dt.date(2020, 1, 31))
+    assert expected.value > 0.03
+    assert bea.growth(2020, LATE).value < 0
+
+
 def test_a_growth_rate_printed_twice_is_the_one_known_on_the_day() -> None:
     nhe = load_series("nhe_growth_as_published")
 
