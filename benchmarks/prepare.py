@@ -238,9 +238,11 @@ def _quoted(column: str, there: Sequence[str]) -> str:
 
 def _refuse_unreadable_spans(connection: duckdb.DuckDBPyConnection) -> None:
     """Refuse dates that cannot be read: a blank end is open, any other must be a date."""
+    is_date = "try_cast({0} as date) is not null and regexp_matches({0}::varchar, '^[0-9]{{4}}-')"
     found = connection.execute(
-        """select count(*) from attribution where try_cast("from" as date) is null
-        or (try_cast("to" as date) is null and trim(coalesce("to"::varchar, '')) <> '')"""
+        f"""select count(*) from attribution where not coalesce({is_date.format('"from"')}, false)
+        or not (coalesce({is_date.format('"to"')}, false)
+                or trim(coalesce("to"::varchar, '')) = '')"""
     ).fetchone()
     if found and found[0]:
         raise InputError(f"attribution: {found[0]:,} rows have a from or to that is no date "
