@@ -45,7 +45,7 @@ def request(
 
 
 def read_terms(path: Path | None, sets: list[str] | None) -> dict[str, str]:
-    """Read terms from a file and from ``name=value``; the latter win.
+    """Read terms from a file and from ``name=value``; the latter win, and a blank is none.
 
     Raises
     ------
@@ -67,4 +67,4 @@ def read_terms(path: Path | None, sets: list[str] | None) -> dict[str, str]:
         if not sign:
             raise OptionError(f"--set takes name=value, not {term!r}")
         found[name.strip()] = value.strip()
-    return found
+    return {k: v for k, v in found.items() if v}

@@ -1,6 +1,7 @@
 """``tcoc programs``: what there is, how firm it is, and what each needs."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 def programs(
     name: Annotated[str | None, typer.Argument(help="One program, to be shown whole.")] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Also write its columns and terms as files to fill in.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """List the programs with how much of each is verified, or show one: columns, terms, steps.
@@ -21,6 +25,7 @@ def programs(
     --------
     - `tcoc programs`
     - `tcoc programs mssp`
+    - `tcoc programs gdp-cap --write mine`
     """
     from benchmarks.program import list_programs, load_program
     from riskadj.cli.console import print_json
@@ -29,8 +34,14 @@ def programs(
         rows = [_row(load_program(n)) for n in list_programs()]
         print_json(rows) if json else _list(rows)
         return
-    program = load_program(name)
+    program = load_program(Path(name) if name.endswith(".toml") else name)
     print_json(program.sheet.model_dump(mode="json")) if json else _show(program)
+    if write is not None:
+        from benchmarks.skeleton import write_skeleton
+        from riskadj.cli.console import out
+
+        for path in write_skeleton(program, write):
+            out.print(f"  {path}")
 
 
 def _row(program: "Program") -> dict[str, Any]:

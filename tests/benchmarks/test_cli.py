@@ -212,6 +212,19 @@ def test_programs_are_listed_with_how_much_of_each_is_verified(files: Path) -> N
     assert "42 CFR 425.6" in shown
 
 
+def test_a_program_writes_files_to_fill_in_with_nothing_decided(files: Path) -> None:
+    tcoc(files, "programs", "gdp-cap", "--write", "mine")
+    terms = (files / "mine" / "terms.toml").read_text()
+    header = (files / "mine" / "by_entity_stratum.csv").read_text().strip().split(",")
+
+    assert {"entity_id", "stratum", "member_months", "spending_usd"} <= set(header)
+    assert 'form = ""' in terms
+    assert "uncapped | same_year" in terms
+    unfilled = tcoc(files, "target", "gdp-cap", *BASELINE, "--year", "2023", "--terms",
+                    "mine/terms.toml", "--out", "x", code=2)  # fmt: skip
+    assert "form" in unfilled.stderr
+
+
 def test_series_show_growth_as_known_on_a_day(files: Path) -> None:
     early = tcoc(files, "series", "medicare_outlays_fiscal", "--known-at", "2020-01-01").stdout
 
