@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.replay import Book
-from benchmarks.tables import Missing, Table, read_number, read_table
+from benchmarks.tables import KEYS, Missing, Table, read_number, read_table
 from riskadj.errors import InputError
 from riskadj.report.numbers import natural
 
@@ -64,11 +64,15 @@ def equity_rows(ledger: Mapping[str, Any], people: Path | Table) -> list[dict[st
         or stratum that the ledger does not have.
     """
     table = people if isinstance(people, Table) else read_table(people)
-    lacking = [c for c in COLUMNS if c not in table.columns]
+    lacking = [c for c in COLUMNS[:-1] if c not in table.columns]
     if lacking:
         raise InputError(f"{table.name} has no column {', '.join(lacking)}. It has: "
                          f"{', '.join(table.columns)}")  # fmt: skip
     target = _Target(ledger)
+    needed = [a for a in target.node["axes"] if not set(KEYS[a]) & set(table.columns)]
+    if needed:
+        raise InputError(f"{table.name} has no column {', '.join(KEYS[a][0] for a in needed)}: the "
+                         "target goes by it")  # fmt: skip
     groups: dict[tuple[str, str], _Group] = {}
     seen: set[tuple[str, ...]] = set()
     for number, row in table.numbered():
@@ -111,7 +115,7 @@ class _Target:
 
 
 def _added(group: _Group, row: Mapping[str, str], pmpm: float, where: str) -> _Group:
-    members, months, actual, sd = (read_number(row[c]) for c in COLUMNS[2:])
+    members, months, actual, sd = (read_number(row.get(c, "")) for c in COLUMNS[2:])
     if isinstance(members, Missing) and row["members"].strip().startswith(("*", "<")):
         return replace(group, actual=math.nan)  # suppressed before it came here: it stays so
     if any(isinstance(v, Missing) for v in (members, months, actual)):

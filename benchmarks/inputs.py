@@ -41,9 +41,15 @@ def _node(name: str, spec: Input, tables: Sequence[Table], axes: Axes) -> Node:
     for table in held:
         _gather(name, spec, table, axes, cells)
     order = [a for a in AXES if a in spec.axes]
-    absent = Missing("no row of the file gives it" if held else "no file has the column")
+    absent = Missing(
+        f"no row of {' or '.join(t.name for t in held)} gives it"
+        if held
+        else "no file has the column"
+    )
     found = [cells.get(key, (absent, ""))[0] for key in _keys(order, axes)]
-    reasons = {str(i): f"{name}: {v.reason}" for i, v in enumerate(found) if isinstance(v, Missing)}
+    named = [_cell(name, order, key) for key in _keys(order, axes)]
+    reasons = {str(i): f"{named[i]}: {v.reason}" for i, v in enumerate(found)
+               if isinstance(v, Missing)}  # fmt: skip
     blank: Any = "" if spec.kind == "text" else np.nan
     shape = [len(axes[a]) for a in order]
     flat = np.array([blank if isinstance(v, Missing) else v for v in found],
@@ -52,6 +58,12 @@ def _node(name: str, spec: Input, tables: Sequence[Table], axes: Axes) -> Node:
     return Node(id=name, kind="input", values=laid_out(flat.reshape(shape), tuple(order)),
                 axes=tuple(order), unit=spec.unit, citation=sources, status="given",
                 reasons=reasons, about=spec.about)  # fmt: skip
+
+
+def _cell(name: str, order: Sequence[str], key: Sequence[str]) -> str:
+    """Return a cell's name without its entity: reasons are counted over entities."""
+    labels = [k for a, k in zip(order, key, strict=True) if a != "entity"]
+    return f"{name}[{'/'.join(labels)}]" if labels else name
 
 
 def _keys(order: Sequence[str], axes: Axes) -> list[tuple[str, ...]]:

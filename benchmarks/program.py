@@ -19,6 +19,8 @@ from riskadj.errors import InputError, NotPublishedError
 
 PROGRAMS = Path(__file__).parent / "programs"
 Part = Literal["target", "settle"]
+PERFORMANCE_YEAR = "performance_year"
+"""A name that every formula may read."""
 PARTS: tuple[Part, ...] = ("target", "settle")
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 Axis = Literal["entity", "stratum", "base_year", "year"]
@@ -81,15 +83,14 @@ class Index(BaseModel):
     series
         Name of an option that names the series, or of the series.
     measure
-        ``growth`` on the year before; ``average`` of as many years as the option ``years`` says;
-        ``cumulative`` growth since the baseline year.
+        ``growth`` on the year before, or ``average`` of as many years as the option ``years`` says.
     known
         Name of an option that holds the day as of which it is read; else what the run knows.
     """
 
     model_config = _STRICT
     series: str
-    measure: Literal["growth", "average", "cumulative"]
+    measure: Literal["growth", "average"]
     years: str = ""
     projected: str = ""
     about: str = ""
@@ -107,6 +108,15 @@ class Step(BaseModel):
     about: str = Field(min_length=5)
     round: int | None = None
     status: Literal["final", "administrative", "proposed", "unverified"] = "final"
+
+
+class Check(BaseModel):
+    """What must hold before a part is computed; the message says what to put right."""
+
+    model_config = _STRICT
+    formula: str
+    message: str = Field(min_length=10)
+    of: Part
 
 
 class Bar(BaseModel):
@@ -135,6 +145,8 @@ class Sheet(BaseModel):
         actual-to-expected exhibits.
     parameters
         Name to parameter file where a term chooses the file: ``state_target_{state}``.
+    checks
+        Formulas over inputs that must hold for every entity for which they are known.
     target, settle
         Steps in the order of computing.
     scenario
@@ -161,6 +173,7 @@ class Sheet(BaseModel):
     options: Mapping[str, Option] = {}
     indices: Mapping[str, Index] = {}
     parameters: Mapping[str, str] = {}
+    checks: tuple[Check, ...] = ()
     target: tuple[Step, ...] = ()
     settle: tuple[Step, ...] = ()
     results: Mapping[Part, tuple[str, ...]]
@@ -205,8 +218,10 @@ class Program:
             yield from self.sheet.target if part == "target" else self.sheet.settle
 
     def reads(self, parts: tuple[Part, ...]) -> set[str]:
-        """Return every name that the formulas of some parts read."""
-        return {n for s in self.steps(parts) for n in self.formulas[s.id].names}
+        """Return every name that the formulas and checks of some parts read."""
+        checks = (parse(c.formula, "check").names for c in self.sheet.checks if c.of in parts)
+        steps = (self.formulas[s.id].names for s in self.steps(parts))
+        return {n for names in (*checks, *steps) for n in names}
 
 
 def load_program(name: str | Path) -> Program:
@@ -221,6 +236,8 @@ def load_program(name: str | Path) -> Program:
         none.
     """
     path = name if isinstance(name, Path) else PROGRAMS / f"{name}.toml"
+    if isinstance(name, Path) and not path.is_file():
+        raise NotPublishedError(f"No file {name}")
     if not path.is_file():
         raise NotPublishedError(
             f"No program {str(name)!r}. There are: {', '.join(list_programs())}"
@@ -247,6 +264,7 @@ def _checked(name: str, sheet: Sheet, where: str) -> Program:
     axes |= {n: frozenset(i.axes) for n, i in sheet.inputs.items()}
     axes |= dict.fromkeys(sheet.options, frozenset())
     axes |= {n: frozenset(["year"]) for n in sheet.indices}
+    axes[PERFORMANCE_YEAR] = frozenset()
     _check_names([*sheet.inputs, *sheet.options, *sheet.indices], where)
     formulas: dict[str, Formula] = {}
     parameters: dict[str, str] = {}

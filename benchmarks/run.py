@@ -8,19 +8,28 @@ from typing import Any
 import numpy as np
 
 from benchmarks.axes import AXES, Array, laid_out
-from benchmarks.formula import LENGTHS, SUPPRESSED, evaluate
+from benchmarks.formula import LENGTHS, SUPPRESSED, evaluate, parse
 from benchmarks.inputs import input_nodes
 from benchmarks.ledger import Ledger, Node
 from benchmarks.policy import Status, load_parameter
-from benchmarks.program import Index, Option, Part, Program, Step, refuse_races
+from benchmarks.program import (
+    PERFORMANCE_YEAR,
+    Index,
+    Option,
+    Part,
+    Program,
+    Step,
+    refuse_races,
+)
 from benchmarks.replay import UNTOLD, Book, NotCalculable
 from benchmarks.series import list_series, load_series
 from benchmarks.steps import round_half_up
-from benchmarks.tables import Table, labels
+from benchmarks.tables import Missing, Table, labels, read_number
 from riskadj.errors import InputError, NotPublishedError, OptionError
 
 FIRST_BASE_YEAR = "baseline_year"
 """The option that says which year a path of growth starts from."""
+NOT_COMPUTED = "is computed with the target, which this run does not compute"
 REBASING = "rebasing_years"
 """The option that says how many years a baseline lasts."""
 
@@ -59,16 +68,18 @@ def run(program: Program, tables: Sequence[Table], request: Request) -> Ledger:
         See ``benchmarks.inputs``, ``read_options``, ``benchmarks.policy``, ``benchmarks.series``.
     """
     _check_year(program, request)
+    _check_parts(program, request)
     options = read_options(program, request)
     axes = axis_labels(program, tables, request, options)
     nodes = leaves(program, tables, request, axes, options)
+    _check(program, nodes, axes, request)
     nodes = compute(program, nodes, axes, request.parts)
     _refuse_unpublished(program, nodes, request)
     return Ledger(_head(program, request), axes, nodes)
 
 
 def _refuse_unpublished(program: Program, nodes: Mapping[str, Node], request: Request) -> None:
-    """Refuse a run of which no result can be calculated for want of a published value."""
+    """Refuse a run of which no result can be calculated for want of a value or of the target."""
     results = [nodes[r] for p in request.parts for r in program.sheet.results.get(p, ())]
     last = results[-1] if results else None
     if last is None or last.values is None or last.values.dtype.kind == "U":
@@ -77,6 +88,23 @@ def _refuse_unpublished(program: Program, nodes: Mapping[str, Node], request: Re
                for reason in n.reasons.values()}  # fmt: skip
     if np.isnan(last.values).all() and wanting & set(last.reasons.values()):
         raise NotPublishedError(next(r for r in last.reasons.values() if r in wanting))
+    if np.isnan(last.values).all() and all(NOT_COMPUTED in r for r in last.reasons.values()):
+        raise OptionError(f"{program.name} settles against its own target: give --baseline, and "
+                          "the terms of the target")  # fmt: skip
+
+
+def _check(
+    program: Program, nodes: Mapping[str, Node], axes: Mapping[str, list[str]], request: Request
+) -> None:
+    """Refuse inputs that break a check of the program, with how many entities do."""
+    values: dict[str, Any] = {LENGTHS: {a: len(held) for a, held in axes.items()}}
+    values |= {n: node.table if node.values is None else node.values for n, node in nodes.items()}
+    for check in program.sheet.checks:
+        if check.of in request.parts:
+            held = evaluate(parse(check.formula, "check"), values)
+            broken = int((held == 0).sum())
+            if broken:
+                raise InputError(f"{broken:,} of {held.size:,}: {check.message}")
 
 
 def leaves(
@@ -87,6 +115,11 @@ def leaves(
     reads = program.reads(request.parts)
     nodes = {n: _option_node(n, program.sheet.options[n], v) for n, v in options.items()}
     nodes |= {a: _axis_node(a, held) for a, held in axes.items() if a in reads}
+    if PERFORMANCE_YEAR in reads:
+        nodes[PERFORMANCE_YEAR] = Node(
+            id=PERFORMANCE_YEAR, kind="option", values=laid_out(float(request.year), ()), axes=(),
+            unit="year", citation="terms of this run", status="given", about="The year computed",
+        )  # fmt: skip
     for name, pattern in program.parameters.items():
         if name in reads:
             file = pattern.format(**options) if "{" in pattern else pattern
@@ -200,27 +233,33 @@ def _is_needed(spec: Option | Index, terms: Mapping[str, str]) -> bool:
 
 def _choices(spec: Option) -> str:
     if spec.kind == "series":
-        return "one of the series that `tcoc series` lists"
+        return " | ".join(list_series())
     return " | ".join(spec.one_of) or spec.kind
 
 
 def _read_option(name: str, spec: Option, text: str) -> Any:
     if spec.one_of and text not in spec.one_of:
         raise OptionError(f"{name} is one of {', '.join(spec.one_of)}, not {text!r}")
+    if spec.kind == "series" and text not in list_series():
+        raise OptionError(f"{name}: no series {text!r}. There are: {', '.join(list_series())}")
     if spec.kind in ("choice", "series"):
-        if spec.kind == "series" and text not in list_series():
-            raise OptionError(f"{name}: no series {text!r}. There are: {', '.join(list_series())}")
         return text
     try:
         if spec.kind == "date":
             return dt.date.fromisoformat(text)
-        value = int(text) if spec.kind == "year" else float(text)
+        value = int(text) if spec.kind == "year" else read_number(text)
     except ValueError:
-        raise OptionError(f"{name}: expected a {spec.kind}, not {text!r}") from None
-    if not np.isfinite(value) or (spec.kind == "rate" and abs(value) > 1):
-        raise OptionError(f"{name} is {text}: rates are fractions, write 0.05 for five per cent")
+        value = Missing("unreadable")
+    if isinstance(value, Missing):
+        raise OptionError(f"{name}: expected a {spec.kind}, not {text!r}")
+    return _option_within_bounds(name, spec, value)
+
+
+def _option_within_bounds(name: str, spec: Option, value: float) -> float:
+    if spec.kind == "rate" and abs(value) > 1:
+        raise OptionError(f"{name} is {value:g}: rates are fractions, write 0.05 for five per cent")
     if not spec.low <= value <= spec.high:
-        raise OptionError(f"{name} is {text}, and lies between {spec.low:g} and {spec.high:g}")
+        raise OptionError(f"{name} is {value:g}, and lies between {spec.low:g} and {spec.high:g}")
     return value
 
 
@@ -294,7 +333,7 @@ def _unused_node(name: str, spec: Option | None = None) -> Node:
 
 def _not_computed(name: str) -> Node:
     """Return what stands for a step of a part that this run does not compute."""
-    reason = f"{name} is computed with the target, which this run does not compute"
+    reason = f"{name} {NOT_COMPUTED}"
     return replace(_unused_node(name), citation="no step of this run", reasons={"0": reason})
 
 
@@ -339,21 +378,22 @@ def _index_node(
     if known_at > request.known_at:
         raise OptionError(f"{index.projected} {known_at} is after {request.known_at}, the day that "
                           "the run knows of")  # fmt: skip
-    first = int(years[0]) - 1
-    found = []
-    for year in map(int, years):
-        span = {"growth": 1, "average": int(options.get(index.years, 1)),
-                "cumulative": year - first}[index.measure]  # fmt: skip
-        found.append(series.growth(year, known_at, span))
+    span = int(options[index.years]) if index.measure == "average" else 1
+    found = series.path(int(years[0]) - 1, [int(y) for y in years], known_at, span)
     values = [g.value for g in found]
-    if index.measure == "cumulative":
-        values = [(1 + g.value) ** (int(y) - first) - 1 for g, y in zip(found, years, strict=True)]
     citations = sorted({g.citation for g in found})
     worst = max((g.status for g in found), key=("observed", "estimated", "projected",
                                                 "unverified").index)  # fmt: skip
     return Node(id=name, kind="index", values=laid_out(values, ("year",)), axes=("year",), unit="1",
                 citation=f"{series.name}: {'; '.join(citations)}", status=worst,
                 about=index.about or series.about.title)  # fmt: skip
+
+
+def _check_parts(program: Program, request: Request) -> None:
+    for part in request.parts:
+        if not (program.sheet.target if part == "target" else program.sheet.settle):
+            other = "target" if part == "settle" else "settle"
+            raise OptionError(f"{program.name} has no {part}: use `tcoc {other}`")
 
 
 def _check_year(program: Program, request: Request) -> None:

@@ -7,7 +7,7 @@ GDP carries its changes one row early) and never across two vintages.
 import csv
 import datetime as dt
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -104,6 +104,35 @@ class Series:
             return self._published(period, known_at, years)
         before, now = self.span(period - years, period, known_at)
         return Growth((now.value / before.value) ** (1 / years) - 1, (before, now))
+
+    def path(
+        self, start: int, periods: Sequence[int], known_at: dt.date, years: int
+    ) -> list[Growth]:
+        """Return growth a year over the ``years`` that end with each period, all of one vintage.
+
+        Parameters
+        ----------
+        start
+            The period before the first; with ``years`` above 1 the path reaches further back.
+
+        Raises
+        ------
+        NotPublishedError
+            No vintage known by then covers the whole path: growth of two vintages does not go
+            together where a level was revised between them.
+        """
+        if self.about.kind == "growth":
+            return [self._published(p, known_at, years) for p in periods]
+        first = min(start, periods[0] - years)
+        needed = range(first, periods[-1] + 1)
+        known = [d for d in self.vintages if d <= known_at]
+        whole = [d for d in known if all(p in self.vintages[d] for p in needed)]
+        if not whole:
+            what = f"{first} to {periods[-1]} together"
+            raise NotPublishedError(self._missing(what, known, known_at))
+        points = self.vintages[max(whole)]
+        return [Growth((points[p].value / points[p - years].value) ** (1 / years) - 1,
+                       (points[p - years], points[p])) for p in periods]  # fmt: skip
 
     def span(self, start: int, end: int, known_at: dt.date) -> tuple[Point, Point]:
         """Return the levels of two periods in the newest vintage that has both."""

@@ -1,6 +1,5 @@
 """``tcoc diff``: the dollar waterfall between two ledgers."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +9,7 @@ from benchmarks.cli.options import Json, LedgerFile
 
 def diff(
     first: LedgerFile,
-    second: Annotated[Path, typer.Argument(help="The other ledger of the same program.")],
+    second: LedgerFile,
     node: Annotated[
         str | None, typer.Option(help="What is compared; the last result if not.")
     ] = None,

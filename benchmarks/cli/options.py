@@ -29,7 +29,17 @@ KnownAt = Annotated[
 ]
 Proposed = Annotated[bool, typer.Option(help="Let proposed rules count as if they were final.")]
 Out = Annotated[Path, typer.Option(help="Folder for ledger, tables and report.")]
-LedgerFile = Annotated[Path, typer.Argument(help="A ledger.json that target or settle wrote.")]
+
+
+def _ledger(path: Path) -> Path:
+    return path / "ledger.json" if path.is_dir() else path
+
+
+LedgerFile = Annotated[
+    Path,
+    typer.Argument(help="A ledger.json that target or settle wrote, or its folder.",
+                   callback=_ledger),
+]  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 

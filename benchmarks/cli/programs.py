@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def programs(
     name: Annotated[str | None, typer.Argument(help="One program, to be shown whole.")] = None,
     write: Annotated[
-        Path | None, typer.Option(help="Also write its columns and terms as files to fill in.")
+        Path | None,
+        typer.Option(help="Write its columns, terms and scenarios as files to fill in."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -35,13 +36,15 @@ def programs(
         print_json(rows) if json else _list(rows)
         return
     program = load_program(Path(name) if name.endswith(".toml") else name)
-    print_json(program.sheet.model_dump(mode="json")) if json else _show(program)
     if write is not None:
         from benchmarks.skeleton import write_skeleton
         from riskadj.cli.console import out
 
+        out.print("Files to fill in; one that was there is kept as it was:")
         for path in write_skeleton(program, write):
             out.print(f"  {path}")
+        return
+    print_json(program.sheet.model_dump(mode="json")) if json else _show(program)
 
 
 def _row(program: "Program") -> dict[str, Any]:

@@ -24,8 +24,10 @@ def project(
 ) -> None:
     """Run a program forward under a grid of trend and index growth, with every form of the cap.
 
-    The scenario file gives low, high, steps and yearly_sd of [trend] and [index], then years,
-    risk_growth and seed; [trend_of_stratum] and [unmet_need] by stratum if they differ.
+    The scenario file gives low, high, steps and yearly_sd of [trend] and [index], years,
+    risk_growth and seed; [trend_of_stratum], points a year added to the trend, and [unmet_need] by
+    stratum. `tcoc programs gdp-cap --write mine` writes one to change. Forms of the cap whose terms
+    are not given (average needs average_years) are left out.
 
     Examples
     --------

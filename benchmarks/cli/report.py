@@ -12,14 +12,16 @@ def report(
     ledger: LedgerFile,
     out: Annotated[Path, typer.Option(help="The page, an .html file.")] = Path("report.html"),
     people: Annotated[
-        Path | None, typer.Option(help="CSV by group, for the equity tables; columns below.")
+        Path | None, typer.Option(help="CSV by group, for the equity tables; columns above.")
     ] = None,
 ) -> None:
     """Write a ledger as one HTML page that loads nothing, and its tables as CSV beside it.
 
-    PEOPLE holds dimension, group, entity_id, member_months, spending_usd and, for an interval,
-    members and spending_sd_usd: spending by race and ethnicity, disability, dual or low income,
-    social vulnerability, rurality. Groups evaluate a target; they never enter it.
+    PEOPLE holds dimension, group, entity_id, stratum (where the program has strata), members,
+    member_months, spending_usd and, for an interval, spending_sd_usd (standard deviation of a
+    member's spending in the year): by race and ethnicity, disability, dual or low income, social
+    vulnerability, rurality. `tcoc prepare` writes such a file. Groups evaluate a target; they never
+    enter it.
 
     Examples
     --------

@@ -35,6 +35,9 @@ def series(
         out.print(table)
         return
     found, day = load_series(name), known_at.date() if known_at else dt.date.today()
+    if min(found.vintages) > day:
+        first = min(found.vintages)
+        raise NotPublishedError(f"{name} was not known on {day}: the first vintage is {first}")
     heading(f"{found.about.title}, as known on {day}")
     table = Table("period", box=None)
     for column in ("growth", "status", "vintage"):

@@ -19,7 +19,8 @@ def target(
     --------
     - `tcoc target gdp-cap --baseline base.csv --baseline trend.csv --year 2024
       --terms terms.toml --out target`
-    - `tcoc target state-target --baseline tme.csv --year 2023 --set state=DE --out de`
+    - `tcoc target state-target --baseline tme.csv --year 2023 --set state=DE --set rule=published
+      --out de`
     """
     from benchmarks.cli.options import request
     from benchmarks.cli.running import run_and_write

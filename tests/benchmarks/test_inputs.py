@@ -143,7 +143,7 @@ def test_a_score_that_is_missing_matters_only_where_it_is_used() -> None:
     values, reasons = _earned(loss)
 
     assert values[0] != values[0]
-    assert reasons["0"] == "quality_score: no row of the file gives it"
+    assert reasons["0"] == "quality_score: no row of results.csv gives it"
 
 
 def test_a_size_below_the_first_band_has_no_table_rate() -> None:

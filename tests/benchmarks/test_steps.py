@@ -61,18 +61,6 @@ def test_chain_ladder_is_that_of_the_casualty_actuaries_package() -> None:
     np.testing.assert_allclose(found.ultimate, CHAINLADDER["ultimate"], rtol=1e-9)
 
 
-def test_chain_ladder_is_that_of_the_package_where_it_is_installed() -> None:
-    chainladder = pytest.importorskip("chainladder", reason="pip install chainladder to compare")
-    raa = chainladder.load_sample("raa")
-    fitted = chainladder.Chainladder().fit(
-        chainladder.Development(average="volume").fit_transform(raa)
-    )
-
-    found = chain_ladder(raa.values[0, 0])
-
-    np.testing.assert_allclose(found.ultimate, fitted.ultimate_.values.ravel(), rtol=1e-9)
-
-
 def test_any_triangle_completes_as_a_plain_loop_does() -> None:
     draw = np.random.default_rng(7)
     for _ in range(20):

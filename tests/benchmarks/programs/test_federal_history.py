@@ -16,8 +16,7 @@ AFTER = dt.date(2026, 11, 1)
 def _ipab(year: int, **held: float) -> Ledger:
     row = {"projected_medicare_usd": 600e9, **held}
     rows = f"entity_id,{','.join(row)}\nUS,{','.join(map(str, row.values()))}\n"
-    terms = {"determination_year": str(year)}
-    return run(load_program("ipab"), [table(rows)], Request(year, AFTER, terms))
+    return run(load_program("ipab"), [table(rows)], Request(year, AFTER))
 
 
 def _sgr(year: int, known: dt.date = AFTER, **held: float) -> Ledger:

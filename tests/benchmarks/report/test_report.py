@@ -279,8 +279,8 @@ def test_key_numbers_sum_dollars_and_weight_by_the_one_count_of_members(page: st
 def test_not_calculable_stands_with_its_reason(page: str) -> None:
     said = text_of(page)
 
-    assert "target_usd months: 0 is not above zero 1 of 3" in said
-    assert "C months: 0 is not above zero not calculable not calculable" in said
+    assert "target_usd months[<b>]: 0 is not above zero 1 of 3" in said
+    assert "C months[<b>]: 0 is not above zero not calculable not calculable" in said
 
 
 def test_suppressed_group_tells_no_number(page: str) -> None:
@@ -324,7 +324,7 @@ def test_csv_holds_the_ledgers_numbers_and_reasons(
 
     assert [r["entity_id"] for r in entities] == [EVIL, "B & co", "C"]
     assert [r["target_usd"] for r in entities] == ["1400.0", "840.0", ""]
-    assert entities[2]["reason"] == strata[5]["reason"] == "months: 0 is not above zero"
+    assert entities[2]["reason"] == strata[5]["reason"] == "months[<b>]: 0 is not above zero"
     assert [r["pmpm_usd"] for r in strata] == ["100.0", "80.0", "125.0", "50.0", "125.0", ""]
 
 
@@ -375,7 +375,7 @@ def test_long_sum_shows_six_cells_and_says_how_many_more(program: Program) -> No
 def test_missing_number_is_explained_by_its_reason(record: Mapping[str, Any]) -> None:
     lines = explain(record, "target_usd[C]")
 
-    assert str(lines[0]).startswith("target_usd[C] = not calculable: months: 0 is not above zero\n")
+    assert str(lines[0]).startswith("target_usd[C] = not calculable: months[<b>]: 0 is not")
     assert lines[0].cells[0].numbers == "min(?, 1400) if ? > 0 else 0"
     held = {c.name: c.value for line in lines for c in line.cells}
     assert held["spend[C/aged]"] == "500.00"
