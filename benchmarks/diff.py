@@ -31,11 +31,14 @@ class Part:
         What they are.
     change
         In the unit of the compared node, over all entities compared.
+    values
+        From what to what, where it is one value.
     """
 
     id: str
     about: str
     change: float
+    values: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +128,26 @@ def _parts(
         now = float(total(current).sum())
         if not np.isfinite(now):  # a term whose own terms are still to come
             continue
-        if now != before:
-            yield Part(", ".join(names), "; ".join(dict.fromkeys(abouts)), now - before)
+        if now != before or _is_term(names, left, right):
+            said = [_values_said(n, left.get(n), right.get(n)) for n in names]
+            yield Part(", ".join(names), "; ".join(dict.fromkeys(abouts)), now - before,
+                       "; ".join(filter(None, said)))  # fmt: skip
         before, names, abouts = now, [], []
+
+
+def _is_term(names: Sequence[str], left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
+    """Tell whether a change is of one value: a term or number that somebody set."""
+    both = [side.get(n) for n in names for side in (left, right)]
+    return all(isinstance(v, np.ndarray) and v.size == 1 for v in both)
+
+
+def _values_said(name: str, one: Any, other: Any) -> str:
+    """Return ``name: one to other`` where both are one value."""
+    both = [v.item() for v in (one, other) if isinstance(v, np.ndarray) and v.size == 1]
+    if len(both) < 2:
+        return ""
+    first, last = (f"{v:g}" if isinstance(v, float) else v or "none" for v in both)
+    return f"{name}: {first} to {last}"
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -350,7 +350,7 @@ def _parameter_node(name: str, request: Request) -> Node:
         found = parameter.at(request.year, request.known_at, request.accept)
     except NotPublishedError as error:
         return replace(_unused_node(name), kind="parameter", unit=parameter.unit,
-                       citation=f"benchmarks/parameters/{name}.toml", reasons={"0": str(error)},
+                       citation=str(error), reasons={"0": str(error)},
                        about=parameter.description)  # fmt: skip
     said = f"{found.source}, known {found.known}" + (f"; {found.note}" if found.note else "")
     plain = not isinstance(found.value, (dict, list))

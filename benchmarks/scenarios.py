@@ -98,6 +98,8 @@ class Projection:
         Last year's target over what members need; nan where unmet need is not given.
     scenarios
         How many.
+    assumed
+        The scenarios and the terms, name to value.
     """
 
     years: tuple[int, ...]
@@ -113,6 +115,7 @@ class Projection:
     bound: Array
     of_need: Array
     scenarios: int
+    assumed: Mapping[str, str]
 
 
 def read_scenarios(path: Path) -> Scenarios:
@@ -188,7 +191,21 @@ def project(
 
     with ThreadPoolExecutor(max_workers=workers) as pool:  # numpy computes without the lock
         list(pool.map(one, range(len(batches))))
-    return made.projection(base.first_year, forms, chosen, axes, scenarios, base.left_out)
+    return made.projection(base.first_year, forms, chosen, axes, scenarios, base.left_out,
+                           _assumed(scenarios, request))  # fmt: skip
+
+
+def _assumed(scenarios: Scenarios, request: Request) -> dict[str, str]:
+    """Return what the projection rests on, in words."""
+    grids = {
+        name: f"{g.low:.2%} to {g.high:.2%} in {g.steps:,} steps, yearly noise {g.yearly_sd:.2%}"
+        for name, g in (("trend", scenarios.trend), ("index growth", scenarios.index))
+    }
+    rest = {"growth of risk a year": f"{scenarios.risk_growth:.2%}", "seed": str(scenarios.seed)}
+    rest |= {f"points added to the trend of {s}": f"{v:.2%}"
+             for s, v in scenarios.trend_of_stratum.items()}  # fmt: skip
+    rest |= {f"unmet need of {s}": f"{v:.0%}" for s, v in scenarios.unmet_need.items()}
+    return {**grids, **rest, **request.terms}
 
 
 def _forms(program: Program, request: Request) -> list[str]:
@@ -356,7 +373,7 @@ class _Totals:
 
     def projection(
         self, first_year: int, forms: Sequence[str], chosen: str, axes: Mapping[str, list[str]],
-        scenarios: Scenarios, left_out: Sequence[str],
+        scenarios: Scenarios, left_out: Sequence[str], assumed: Mapping[str, str],
     ) -> Projection:  # fmt: skip
         """Return quantiles and shares."""
         kept = self.capped.sum(0) / self.free.sum(0)
@@ -370,7 +387,7 @@ class _Totals:
             entities=tuple(axes["entity"]), left_out=tuple(left_out),
             strata=tuple(axes["stratum"]), kept=kept,
             bound=self.bound.sum(0) / scenarios.count, of_need=kept[:, :, -1] * need,
-            scenarios=scenarios.count,
+            scenarios=scenarios.count, assumed=assumed,
         )  # fmt: skip
 
 

@@ -39,7 +39,8 @@ def diff(
     table.add_column("", justify="right")
     table.add_row(f"{a['year']}, known {a['known_at']}", f"{found.first:,.2f}")
     for part in found.parts:
-        table.add_row(f"  {part.about}", f"{part.change:+,.2f}")
+        effect = f"{part.change:+,.2f}" if part.change else "no effect"
+        table.add_row(f"  {part.values or part.id}", effect)
     table.add_row(f"{b['year']}, known {b['known_at']}", f"{found.last:,.2f}")
     out.print(table)
     out.print(f"{found.compared:,} entities in both and calculable; {found.not_calculable:,} not "

@@ -10,8 +10,6 @@ from benchmarks.cli.options import Files, KnownAt, Out, ProgramName, Set, Terms
 if TYPE_CHECKING:
     from benchmarks.scenarios import Projection
 
-BILLION = 1e9
-
 
 def project(
     program: ProgramName,
@@ -58,19 +56,21 @@ def project(
 def _print(found: "Projection") -> None:
     from rich.table import Table
 
+    from benchmarks.report.projection import scaled
     from benchmarks.scenarios import QUANTILES
     from riskadj.cli.console import heading, out
 
     heading(f"{found.scenarios:,} scenarios, {len(found.entities):,} entities, "
             f"{found.years[0]} to {found.years[-1]}, cap form {found.chosen}")  # fmt: skip
-    fan = Table("year", box=None, title="Targets of all entities, billions of dollars",
+    scale, unit = scaled(found)
+    fan = Table("year", box=None, title=f"Targets of all entities, $ {unit}",
                 title_justify="left")  # fmt: skip
     for q in QUANTILES:
         fan.add_column(f"{q:.0%}", justify="right")
     fan.add_column("uncapped, median", justify="right")
     middle = QUANTILES.index(0.5)
     for year, row, free in zip(found.years, found.target_usd, found.uncapped_usd, strict=True):
-        cells = (f"{v / BILLION:,.3f}" for v in (*row, free[middle]))
+        cells = (f"{v / scale:,.2f}" for v in (*row, free[middle]))
         fan.add_row(str(year), *cells)
     out.print(fan)
     out.print(_forms(found))

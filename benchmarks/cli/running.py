@@ -82,9 +82,7 @@ def say(record: Mapping[str, Any]) -> None:
         table.add_row(entity, *(shown(n["values"][i], n["unit"]) for n in results))
     if len(entities) > SHOWN:
         table.add_row(f"and {len(entities) - SHOWN:,} more", *("" for _ in results))
-    totals = [shown(sum(v for v in n["values"] if isinstance(v, (int, float))), n["unit"])
-              if n["unit"] == "usd" else "" for n in results]  # fmt: skip
-    table.add_row("all", *totals, style="bold")
+    table.add_row("all", *map(_total, results), style="bold")
     out.print(table)
     _print_reasons(results, len(entities))
     weak = unverified(record)
@@ -94,12 +92,19 @@ def say(record: Mapping[str, Any]) -> None:
              + (" and more, see the report" if len(weak) > 8 else ""))  # fmt: skip
 
 
+def _total(node: Mapping[str, Any]) -> str:
+    numbers = [v for v in node["values"] if isinstance(v, (int, float))]
+    return shown(sum(numbers), "usd") if node["unit"] == "usd" and numbers else ""
+
+
 def shown(value: Any, unit: str) -> str:
     """Return a number as its unit is written; nothing for one that is not there."""
     if value is None:
         return "not calculable"
     if isinstance(value, str):
         return value
+    if unit == "flag":
+        return "yes" if value else "no"
     if unit == "1":
         return f"{value:.4f}"
     return f"{value:,.2f}" if unit == "usd_pmpm" else f"{value:,.0f}"

@@ -187,6 +187,8 @@ def shown(value: Any, unit: str = "", rounding: int | None = None) -> str:
         return str(value)
     if unit.startswith("usd"):
         return cents(value) if unit != "usd" or rounding == 2 else usd(value)
+    if unit == "flag":
+        return "yes" if value else "no"
     if unit == "1":
         return number(value, 4)
     text = number(value, 4)

@@ -187,7 +187,8 @@ def _cells(nodes: Sequence[Record], values: Sequence[Any]) -> list[str]:
 
 def _sum(node: Record) -> str:
     numbers = [v for v in node["values"] if isinstance(v, (int, float))]
-    return shown(sum(numbers), "usd", node.get("rounding")) if node["unit"] == "usd" else DASH
+    summed = node["unit"] == "usd" and bool(numbers)
+    return shown(sum(numbers), "usd", node.get("rounding")) if summed else DASH
 
 
 def stratum_table(found: Sheet) -> Table | None:
@@ -265,14 +266,14 @@ def example(found: Sheet) -> list[Line]:
 
 def term_tables(found: Sheet) -> Iterator[Table]:
     """Yield options, indices and parameters with their values, citations and status."""
-    options = [n for n in found.nodes.values() if n["kind"] == "option"]
+    options = [n for n in found.nodes.values() if n["kind"] == "option" and not n.get("reasons")]
     rows = [(n["id"], n["about"], _told(found, n)) for n in options]
     yield Table("Terms of the run", ("Name", "What", "Value"), tuple(rows), words=3)
     head = ("Name", "What", "Value", "Unit", "Status", "Source")
     for kind, title in (("index", "Indices"), ("parameter", "Parameters")):
         nodes = [n for n in found.nodes.values() if n["kind"] == kind]
-        cited = [(n["id"], n["about"], _told(found, n), unit_said(n["unit"]), n["status"],
-                  n["citation"]) for n in nodes]  # fmt: skip
+        cited = [(n["id"], n["about"], "not in force" if n.get("reasons") else _told(found, n),
+                  unit_said(n["unit"]), n["status"], n["citation"]) for n in nodes]  # fmt: skip
         yield Table(title, head, tuple(cited), words=len(head))
 
 

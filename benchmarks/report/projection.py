@@ -17,7 +17,12 @@ from benchmarks.scenarios import QUANTILES, Projection
 from riskadj.report.numbers import percent
 
 _FOLDERS = [Path(__file__).parent / "templates", Path(riskadj.report.__file__).parent / "templates"]
-BILLION = 1e9
+
+
+def scaled(found: Projection) -> tuple[float, str]:
+    """Return what dollars are divided by to be read, and what they are then called."""
+    largest = float(found.uncapped_usd.max())
+    return (1e9, "bn") if largest >= 20e9 else (1e6, "mn") if largest >= 20e6 else (1.0, "total")
 
 
 def write_projection(found: Projection, program: Program, out: Path) -> list[Path]:
@@ -40,15 +45,16 @@ def write_projection(found: Projection, program: Program, out: Path) -> list[Pat
 def render_projection(found: Projection, program: Program) -> str:
     """Return the page: fan chart, and what each cap form does to each stratum."""
     middle = QUANTILES.index(0.5)
+    scale, unit = scaled(found)
     fan = Fan(
-        years=found.years, unit="usd_bn",
-        quantiles={q: (found.target_usd[:, i] / BILLION).tolist()
+        years=found.years, unit=f"usd_{unit}",
+        quantiles={q: (found.target_usd[:, i] / scale).tolist()
                    for i, q in enumerate(QUANTILES)},
         title=f"Targets of all entities under {found.scenarios:,} scenarios",
         caption=f"Cap form {found.chosen}; bands hold 50 and 90 per cent of the scenarios."
                 + (f" {len(found.left_out):,} entities lack a number and are left out."
                    if found.left_out else ""),
-        lines=[Series("uncapped, median", (found.uncapped_usd[:, middle] / BILLION).tolist(),
+        lines=[Series("uncapped, median", (found.uncapped_usd[:, middle] / scale).tolist(),
                       "other")],
     )  # fmt: skip
     environment = Environment(
@@ -56,10 +62,15 @@ def render_projection(found: Projection, program: Program) -> str:
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     return environment.get_template("projection.html.j2").render(
-        program=program, found=found, what=_what(found),
+        program=program, found=found, what=_what(found), assumed=_assumed(found),
         drawings={d.key: (d, Markup(d.svg)) for d in figures(None, Extras(fan=fan))},  # escaped
         need=bool((found.of_need == found.of_need).any()),
     )  # fmt: skip
+
+
+def _assumed(found: Projection) -> Table:
+    rows = tuple((name, str(value)) for name, value in found.assumed.items())
+    return Table(title="Scenarios and terms", head=("What", "Value"), rows=rows, words=2)
 
 
 def _what(found: Projection) -> Table:
