@@ -40,7 +40,12 @@ def published(spec: Path, data: Path, folder: Path) -> tuple[Run, Path]:
     return run, publish(run, folder / "model", None, None, quiet)
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+LONG = ("concurrent", "tweedie", "the older design", "stepwise, nothing merged")
+"""Run by make slow: each takes seven to ten seconds."""
+NAMES = [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in VARIANTS]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_variant_is_published_and_verifies(population, tmp_path, name: str) -> None:
     _, model = published(small_spec(tmp_path, *VARIANTS[name]), population, tmp_path)
 
