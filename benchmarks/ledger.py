@@ -123,10 +123,6 @@ class Ledger:
                 "nodes": [n.record(sizes) for n in self.nodes.values()]}  # fmt: skip
         return made | {"policy_hash": policy_hash(made), "data_hash": data_hash(made)}
 
-    def unverified(self) -> list[tuple[str, str, str]]:
-        """Return name, status and citation of what is not final."""
-        return unverified(self.record())
-
 
 def unverified(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return name, status and citation of a ledger's nodes that rest on no final source."""

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -331,8 +331,3 @@ def _check_names(names: list[str], where: str) -> None:
     bad = [n for n in names if not n.isidentifier() or n in taken]
     if bad:
         raise InputError(f"{where}: not usable as names in formulas: {', '.join(bad)}")
-
-
-def sheet_fields() -> dict[str, Any]:
-    """Return the fields of a program file, for its documentation."""
-    return dict(Sheet.model_fields)

@@ -75,12 +75,15 @@ def run(program: Program, tables: Sequence[Table], request: Request) -> Ledger:
     _check(program, nodes, axes, request)
     nodes = compute(program, nodes, axes, request.parts)
     _refuse_unpublished(program, nodes, request)
-    return Ledger(_head(program, request), axes, nodes)
+    head = _head(program, request)
+    head["results"] = [r for r in head["results"] if r in nodes]
+    return Ledger(head, axes, nodes)
 
 
 def _refuse_unpublished(program: Program, nodes: Mapping[str, Node], request: Request) -> None:
     """Refuse a run of which no result can be calculated for want of a value or of the target."""
-    results = [nodes[r] for p in request.parts for r in program.sheet.results.get(p, ())]
+    results = [nodes[r] for p in request.parts for r in program.sheet.results.get(p, ())
+               if r in nodes]  # fmt: skip
     last = results[-1] if results else None
     if last is None or last.values is None or last.values.dtype.kind == "U":
         return
@@ -393,7 +396,8 @@ def _check_parts(program: Program, request: Request) -> None:
     for part in request.parts:
         if not (program.sheet.target if part == "target" else program.sheet.settle):
             other = "target" if part == "settle" else "settle"
-            raise OptionError(f"{program.name} has no {part}: use `tcoc {other}`")
+            what = "settlement" if part == "settle" else "target"
+            raise OptionError(f"{program.name} has no {what}: use `tcoc {other}`")
 
 
 def _check_year(program: Program, request: Request) -> None:

@@ -255,6 +255,7 @@ def example(found: Sheet) -> list[Line]:
     """Explain the last result in dollars of the first entity that has it."""
     by_entity = found.results(["entity"])
     last = [str(step) for step, _ in found.record["waterfall"]][-1:]
+    last = last if found.record["part"] == "target" else []
     nodes = [n for n in by_entity if n["unit"] == "usd" and n["id"] in last]
     nodes += list(reversed([n for n in by_entity if n["unit"] == "usd"])) + by_entity
     for node in nodes:

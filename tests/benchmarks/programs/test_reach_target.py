@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.ledger import Ledger
+from benchmarks.ledger import Ledger, unverified
 from benchmarks.policy import load_parameter
 from benchmarks.program import load_program
 from benchmarks.replay import replay
@@ -276,7 +276,7 @@ def test_a_type_of_aco_whose_blend_was_not_established_is_not_calculable() -> No
 
 
 def test_what_rests_on_memory_says_so() -> None:
-    found = {name for name, _, _ in _run(_tables()).unverified()}
+    found = {name for name, _, _ in unverified(_run(_tables()).record())}
 
     assert {"trend_factor", "capped_growth", "withhold_usd", "reach_equity_pbpm", "reach_discount",
             "reach_regional_limit", "reach_improvement_missed"} <= found  # fmt: skip
