@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.ledger import for_spreadsheet
+from benchmarks.ledger import for_spreadsheet, unverified
 from benchmarks.replay import Book
 from riskadj.report.numbers import cents, known, number, usd
 
@@ -323,18 +323,20 @@ def write_tables(record: Record, folder: Path) -> list[Path]:
 
     ``entities.csv`` has a row an entity with the results; ``strata.csv`` a row an entity and
     stratum with every step that varies by both. Numbers are whole; one that cannot be calculated is
-    empty, and the last column says why. A file that would have no number is not written.
+    empty, and ``reason`` says why. ``not_verified`` names what the run rests on that is not final.
+    A file that would have no number is not written.
     """
     found, written = sheet(record), []
+    weak = " ".join(name for name, _, _ in unverified(record))
     nodes, rows = entity_rows(found)
     if nodes:
-        lines = [[label, *values, why] for label, values, why in rows]
-        head = ["entity_id", *(n["id"] for n in nodes), "reason"]
+        lines = [[label, *values, why, weak] for label, values, why in rows]
+        head = ["entity_id", *(n["id"] for n in nodes), "reason", "not_verified"]
         written.append(_write(folder / "entities.csv", head, lines))
     inside = [n for n in found.nodes.values() if n["kind"] == "step" and n["axes"] == BY_STRATUM]
     if inside:
-        lines = [[e, s, *values, why] for e, s, values, why in stratum_rows(found, inside)]
-        head = ["entity_id", "stratum", *(n["id"] for n in inside), "reason"]
+        lines = [[e, s, *values, why, weak] for e, s, values, why in stratum_rows(found, inside)]
+        head = ["entity_id", "stratum", *(n["id"] for n in inside), "reason", "not_verified"]
         written.append(_write(folder / "strata.csv", head, lines))
     return written
 

@@ -262,6 +262,18 @@ def test_a_program_writes_files_to_fill_in_with_nothing_decided(files: Path) -> 
     assert "form" in unfilled.stderr
 
 
+def test_every_output_names_what_is_not_verified(files: Path) -> None:
+    (files / "de.csv").write_text("entity_id,prior_per_capita_usd\nDE,9705\n")
+    done = tcoc(files, "target", "state-target", "--baseline", "de.csv", "--year", "2023", "--set",
+                "state=DE", "--set", "rule=published", "--out", "de")  # fmt: skip
+    row = next(csv.DictReader((files / "de" / "entities.csv").read_text().splitlines()))
+    page = (files / "de" / "report.html").read_text()
+
+    assert "published_growth (unverified)" in done.stderr
+    assert "published_growth" in row["not_verified"]
+    assert "NOT VERIFIED" in page
+
+
 def test_series_show_growth_as_known_on_a_day(files: Path) -> None:
     early = tcoc(files, "series", "medicare_outlays_fiscal", "--known-at", "2020-01-01").stdout
 
