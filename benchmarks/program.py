@@ -276,7 +276,7 @@ def _checked(name: str, sheet: Sheet, where: str) -> Program:
         for used in (n for n in formula.names if n not in axes):
             pattern = sheet.parameters.get(used, used)
             for file in _expanded(pattern, sheet):
-                if not (PARAMETERS / f"{file}.toml").is_file():
+                if not (file.isidentifier() and (PARAMETERS / f"{file}.toml").is_file()):
                     raise InputError(f"{where}, step {step.id}: nothing is called {used!r}: no "
                                      f"input, option, index, earlier step or parameters/"
                                      f"{file}.toml")  # fmt: skip
