@@ -14,6 +14,7 @@ from benchmarks.replay import replay
 from benchmarks.run import Request, run
 from benchmarks.tables import Table
 from tests.benchmarks.gdp import value
+from tests.benchmarks.programs.aco import Aco
 
 STRATA = ("ESRD", "DISABLED", "AGED_DUAL", "AGED_NON_DUAL")
 AFTER = dt.date(2026, 11, 1)
@@ -36,28 +37,7 @@ SETTLED = {
 }  # fmt: skip
 
 
-def _table(name: str, keys: tuple[str, ...], rows: list[tuple[tuple[str, ...], dict]]) -> Table:
-    columns = (*keys, *rows[0][1])
-    return Table(name, columns, tuple(
-        dict(zip(columns, (*labels, *map(str, held.values())), strict=True))
-        for labels, held in rows
-    ))  # fmt: skip
-
-
-def _tables(
-    aco: dict | None = None, strata: dict | None = None, base: dict | None = None,
-    **everywhere: object,
-) -> list[Table]:  # fmt: skip
-    """Make an ACO's files: what all cells hold, and what single ones hold instead."""
-    strata, base = strata or {}, base or {}
-    cells = [(s, b) for s in STRATA for b in ("BY1", "BY2", "BY3")]
-    return [
-        _table("base.csv", ("entity_id", "stratum", "base_year"),
-               [(("A", s, b), BASE | base.get((s, b), {})) for s, b in cells]),
-        _table("strata.csv", ("entity_id", "stratum"),
-               [(("A", s), STRATUM | everywhere | strata.get(s, {})) for s in STRATA]),
-        _table("aco.csv", ("entity_id",), [(("A",), ACO | (aco or {}))]),
-    ]  # fmt: skip
+_tables = Aco(STRATA, BASE, STRATUM, ACO).tables
 
 
 def _run(
