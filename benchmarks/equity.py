@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.replay import Book
+from benchmarks.steps.entity_test import NORMAL_95
 from benchmarks.tables import KEYS, Missing, Table, read_number, read_table
 from riskadj.errors import InputError
 from riskadj.report.numbers import natural
 
 SMALLEST = 11
 """Groups of fewer members are not shown (CMS cell size suppression policy)."""
-NORMAL_95 = 1.959963984540054
 COLUMNS = ("dimension", "group", "members", "member_months", "spending_usd", "spending_sd_usd")
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from benchmarks.replay import Book, NotCalculable
+from benchmarks.replay import Book, NotCalculableError
 from riskadj.errors import InputError
 
 MOST_CELLS = 6
@@ -274,7 +274,7 @@ class _Numbers:
         asked = ast.unparse(tree.test)
         try:
             taken = bool(self.book.value(tree.test, self.cell))
-        except NotCalculable:
+        except NotCalculableError:
             return self._inside(tree)
         self.put_in(tree.test)
         self.choices.append(f"{asked}: {'yes' if taken else 'no'}")
@@ -283,7 +283,7 @@ class _Numbers:
     def _look_up(self, tree: ast.Subscript) -> Any:
         try:
             found = self.book.value(tree, self.cell)
-        except NotCalculable:
+        except NotCalculableError:
             found = None
         self.put_in(tree.value)
         tree.slice = self.put_in(tree.slice)

@@ -21,7 +21,7 @@ Record = Mapping[str, Any]
 Cell = Mapping[str, int]
 
 
-class NotCalculable(Exception):  # noqa: N818 - a state of a number, not a fault of the program
+class NotCalculableError(Exception):
     """A number that cannot be calculated; the message is the reason."""
 
 
@@ -142,7 +142,7 @@ class Book:
         for cell in self.cells(node["axes"]):
             try:
                 found.append((rounded(self.value(tree, cell), node.get("rounding")), ""))
-            except NotCalculable as reason:
+            except NotCalculableError as reason:
                 found.append((None, str(reason)))
         return found
 
@@ -167,7 +167,9 @@ class Book:
         where = self.place(node, cell)
         value = node["values"][where]
         if value is None:
-            raise NotCalculable(node.get("reasons", {}).get(str(where), f"{name} is not given"))
+            raise NotCalculableError(
+                node.get("reasons", {}).get(str(where), f"{name} is not given")
+            )
         return value
 
     def value(self, tree: ast.AST, cell: Cell) -> Any:
@@ -203,7 +205,7 @@ class Book:
             try:
                 if bool(self.value(part, cell)) == decides:
                     return decides
-            except NotCalculable as error:
+            except NotCalculableError as error:
                 unknown = unknown or error
         if unknown:
             raise unknown
@@ -229,7 +231,7 @@ class Book:
             name = self.value(key, cell)
             name = name if isinstance(name, str) else f"{name:g}"
             if name not in table:
-                raise NotCalculable(f"{ast.unparse(tree.value)} has no {name!r}: "
+                raise NotCalculableError(f"{ast.unparse(tree.value)} has no {name!r}: "
                                     f"it has {', '.join(table)}")  # fmt: skip
             table = table[name]
         return table
@@ -244,7 +246,7 @@ class Book:
         if name == "given":
             try:
                 return self.value(tree.args[0], cell) != ""
-            except NotCalculable as reason:
+            except NotCalculableError as reason:
                 if isinstance(tree.args[0], ast.Name) and UNTOLD in str(reason):
                     raise
                 return False
@@ -254,7 +256,7 @@ class Book:
         except (ValueError, OverflowError):
             found = math.nan
         if isinstance(found, float) and not math.isfinite(found):
-            raise NotCalculable(f"{ast.unparse(tree)} has no value")
+            raise NotCalculableError(f"{ast.unparse(tree)} has no value")
         return found
 
     def _reduced(
@@ -272,14 +274,14 @@ class Book:
         weights = [self.value(weight, {**cell, axis: i}) if weight else 1.0 for i in places]
         held = math.fsum(weights)
         if held == 0:
-            raise NotCalculable(f"the weights of {ast.unparse(part)} add up to 0")
+            raise NotCalculableError(f"the weights of {ast.unparse(part)} add up to 0")
         together = math.fsum(v * w for v, w in zip(values, weights, strict=True))
         return self._sound(together / held, part)
 
     @staticmethod
     def _sound(value: float, part: ast.AST) -> float:
         if not math.isfinite(value):
-            raise NotCalculable(f"{ast.unparse(part)} has no finite value")
+            raise NotCalculableError(f"{ast.unparse(part)} has no finite value")
         return value
 
 
@@ -303,13 +305,13 @@ def _half_up(x: float, places: float) -> float:
 
 def _arithmetic(tree: ast.BinOp, left: float, right: float) -> float:
     if isinstance(tree.op, ast.Div) and right == 0:
-        raise NotCalculable(f"{ast.unparse(tree.right)} is 0 and cannot divide")
+        raise NotCalculableError(f"{ast.unparse(tree.right)} is 0 and cannot divide")
     try:
         made = _ARITHMETIC[type(tree.op)](left, right)
     except (OverflowError, ZeroDivisionError):
-        raise NotCalculable(f"{ast.unparse(tree)} has no value") from None
+        raise NotCalculableError(f"{ast.unparse(tree)} has no value") from None
     if isinstance(made, complex) or not math.isfinite(made):
-        raise NotCalculable(f"{ast.unparse(tree)} has no value")
+        raise NotCalculableError(f"{ast.unparse(tree)} has no value")
     return float(made)
 
 
@@ -325,14 +327,14 @@ def _interpolate(bands: Any, x: float) -> float:
         if x >= low:
             inside = (min(x, high) - low) / (high - low) if math.isfinite(high) else 0.0
             return float(first + (last - first) * inside)
-    raise NotCalculable(f"{x:g} is below the first band, {bands[0][0]:g}")
+    raise NotCalculableError(f"{x:g} is below the first band, {bands[0][0]:g}")
 
 
 def _band(bands: Any, x: float) -> float:
     for upper, value in bands:
         if x <= upper:
             return float(value)
-    raise NotCalculable(f"{x:g} is above the last band")
+    raise NotCalculableError(f"{x:g} is above the last band")
 
 
 def _corridor(bands: Any, x: float) -> float:

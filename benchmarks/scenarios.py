@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmarks.axes import AXES, Array, laid_out
 from benchmarks.formula import LENGTHS, evaluate
+from benchmarks.leaves import FIRST_BASE_YEAR, axis_labels, leaves
 from benchmarks.program import Program
-from benchmarks.run import FIRST_BASE_YEAR, Request, axis_labels, leaves, read_options
 from benchmarks.tables import Table
+from benchmarks.terms import Request, read_options
 from riskadj.errors import InputError, OptionError
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

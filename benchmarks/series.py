@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -212,7 +212,7 @@ def _point(row: Mapping[str, str], where: str) -> Point:
         )
     except (ValueError, TypeError):
         raise InputError(f"{where}: needs a year, a number and a vintage as YYYY-MM-DD") from None
-    if point.status not in RowStatus.__args__ or not point.source:  # type: ignore[attr-defined]
+    if point.status not in get_args(RowStatus) or not point.source:
         raise InputError(f"{where}: needs a status (observed, estimated, projected, unverified) "
                          "and a source")  # fmt: skip
     return point

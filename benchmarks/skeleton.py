@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.program import Program
-from benchmarks.series import list_series
 from benchmarks.tables import KEYS
+from benchmarks.terms import choices
 
 
 def write_skeleton(program: Program, out: Path) -> list[Path]:
@@ -67,8 +67,7 @@ def _terms(program: Program) -> Iterator[str]:
     for name, spec in program.sheet.options.items():
         needed = "".join(f"; only if {o} is {' or '.join(v)}" for o, v in spec.when.items())
         part = f"; for `tcoc {spec.of}`" if spec.of else ""
-        choices = " | ".join(list_series() if spec.kind == "series" else spec.one_of) or spec.kind
         yield ""
         yield f"# {spec.about}"
-        yield f"# {choices}{needed}{part}"
+        yield f"# {choices(spec)}{needed}{part}"
         yield f'{name} = ""'

@@ -27,7 +27,8 @@ def demo(
     from benchmarks.layouts import read_files
     from benchmarks.prepare import prepare, write_prepared
     from benchmarks.program import load_program
-    from benchmarks.run import Request, run
+    from benchmarks.run import run
+    from benchmarks.terms import Request
     from riskadj.cli.console import counts, progress
     from riskadj.cli.console import out as screen
 

@@ -10,7 +10,7 @@ import typer
 from riskadj.errors import OptionError
 
 if TYPE_CHECKING:
-    from benchmarks.run import Request
+    from benchmarks.terms import Request
 
 EXIT_DIFFERS = 5
 """A ledger does not replay."""
@@ -48,7 +48,7 @@ def request(
     proposed: bool, parts: tuple[Any, ...],
 ) -> "Request":  # fmt: skip
     """Return what a run is asked, from the command's options."""
-    from benchmarks.run import Request
+    from benchmarks.terms import Request
 
     day = known_at.date() if known_at else dt.date.today()
     return Request(year, day, read_terms(terms, sets), ("proposed",) if proposed else (), parts)

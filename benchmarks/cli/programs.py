@@ -95,6 +95,7 @@ def _show(program: "Program") -> None:
 def _show_columns(program: "Program") -> None:
     from rich.table import Table
 
+    from benchmarks.terms import choices
     from riskadj.cli.console import out
 
     columns = Table("column", "by", "kind", "part", "what", box=None, title="\nColumns",
@@ -106,8 +107,7 @@ def _show_columns(program: "Program") -> None:
     terms = Table("term", "values", "part", "what", box=None, title="\nTerms (no defaults)",
                   title_justify="left")  # fmt: skip
     for name, option in program.sheet.options.items():
-        values = " | ".join(option.one_of) or option.kind
-        terms.add_row(name, values, option.of or "", option.about)
+        terms.add_row(name, choices(option), option.of or "", option.about)
     out.print(terms)
 
 

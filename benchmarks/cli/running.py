@@ -9,7 +9,7 @@ from riskadj.errors import OptionError
 
 if TYPE_CHECKING:
     from benchmarks.report import Extras
-    from benchmarks.run import Request
+    from benchmarks.terms import Request
 
 SHOWN = 20
 """Entities printed; all are in the files."""

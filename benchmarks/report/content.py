@@ -10,6 +10,7 @@ from typing import Any, Literal
 from benchmarks.ledger import for_spreadsheet, unverified
 from benchmarks.replay import Book
 from riskadj.report.numbers import cents, known, number, usd
+from riskadj.report.table import Table
 
 Record = Mapping[str, Any]
 MISSING = "not calculable"
@@ -109,28 +110,6 @@ class Extras:
     fan: Fan | None = None
     exhibits: Sequence[Exhibit] = ()
     statements: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of text, as the page's macros lay it out.
-
-    Attributes
-    ----------
-    words
-        How many columns from the left hold words; the rest hold numbers.
-    note
-        Stands below.
-    folded
-        Opened by the reader.
-    """
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    words: int = 1
-    note: str = ""
-    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

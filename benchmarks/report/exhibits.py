@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.equity import SMALLEST
 from benchmarks.report.content import Exhibit
 
 Record = Mapping[str, Any]
-FEWEST = 11 * 12
+FEWEST = SMALLEST * 12
 """Member months below which a row is not shown."""
 
 

@@ -22,7 +22,6 @@ from benchmarks.report.content import (
     Extras,
     Record,
     Sheet,
-    Table,
     Waterfall,
     column,
     shown,
@@ -30,6 +29,7 @@ from benchmarks.report.content import (
 )
 from benchmarks.report.figures import figures
 from riskadj.report.numbers import DASH, cents, known, number, percent, plain, ratio, signed, span
+from riskadj.report.table import Table
 
 _FOLDERS = [Path(__file__).parent / "templates", Path(riskadj.report.__file__).parent / "templates"]
 _STATUS = {
@@ -74,7 +74,7 @@ def render_report(ledger: Mapping[str, Any], extras: Extras) -> str:
     falls = content.waterfall(found)
     drawings = {d.key: (d, Markup(d.svg)) for d in figures(falls, extras)}  # escaped when drawn
     weak = [(name, status, said) for name, status, said in unverified(ledger)]
-    return _environment().get_template("ledger.html.j2").render(
+    return environment().get_template("ledger.html.j2").render(
         record=ledger, extras=extras, drawings=drawings,
         status_said=_STATUS.get(str(ledger["status"]), ""),
         status_class=_CLASSES.get(str(ledger["status"]), "draft"),
@@ -91,7 +91,8 @@ def render_report(ledger: Mapping[str, Any], extras: Extras) -> str:
     )  # fmt: skip
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the templates of this package and of riskadj, with escaping."""
     made = Environment(loader=FileSystemLoader(_FOLDERS), undefined=StrictUndefined,
                        autoescape=True, trim_blocks=True, lstrip_blocks=True,
                        keep_trailing_newline=True)  # fmt: skip

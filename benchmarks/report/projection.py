@@ -5,18 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-import riskadj.report
 from benchmarks.ledger import for_spreadsheet
 from benchmarks.program import Program
-from benchmarks.report.content import Extras, Fan, Series, Table
+from benchmarks.report.content import Extras, Fan, Series
 from benchmarks.report.figures import figures
+from benchmarks.report.page import environment
 from benchmarks.scenarios import QUANTILES, Projection
 from riskadj.report.numbers import percent
-
-_FOLDERS = [Path(__file__).parent / "templates", Path(riskadj.report.__file__).parent / "templates"]
+from riskadj.report.table import Table
 
 
 def scaled(found: Projection) -> tuple[float, str]:
@@ -57,11 +55,7 @@ def render_projection(found: Projection, program: Program) -> str:
         lines=[Series("uncapped, median", (found.uncapped_usd[:, middle] / scale).tolist(),
                       "other")],
     )  # fmt: skip
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDERS), undefined=StrictUndefined, autoescape=True,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
-    return environment.get_template("projection.html.j2").render(
+    return environment().get_template("projection.html.j2").render(
         program=program, found=found, what=_what(found), assumed=_assumed(found),
         drawings={d.key: (d, Markup(d.svg)) for d in figures(None, Extras(fan=fan))},  # escaped
         need=bool((found.of_need == found.of_need).any()),

@@ -6,7 +6,8 @@ from typing import Any
 
 from riskadj.report.content import TrainedFolder
 from riskadj.report.numbers import Record, at, count, known, ratio, span, usd
-from riskadj.report.tables import LONG, Table
+from riskadj.report.table import Table
+from riskadj.report.tables import LONG
 from riskadj.report.words import (
     LATER,
     group_name,

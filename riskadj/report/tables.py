@@ -1,7 +1,6 @@
 """The tables of a report: text in rows, ready to be laid out."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from riskadj.report.content import TrainedFolder
@@ -20,6 +19,7 @@ from riskadj.report.numbers import (
     span,
     usd,
 )  # fmt: skip
+from riskadj.report.table import Table
 from riskadj.report.words import (
     LATER,
     model_name,
@@ -35,31 +35,6 @@ _FIT_KEYS = ("r2", "cpm", "mae_usd", "calibration_slope", "top_5_capture", "grou
 _FIT_HEAD = ("Model", "R²", "CPM", "MAE, $", "Calibration slope", "Top 5 % capture",
              "Group R², 500", "Group R², 1,000", "Group R², 10,000", "Predictive ratio",
              "Negative predictions")  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of text.
-
-    Attributes
-    ----------
-    title
-    head, rows
-        One text a column.
-    words
-        How many columns from the left hold words; the rest hold numbers.
-    note
-        Stands below.
-    folded
-        Opened by the reader.
-    """
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    words: int = 1
-    note: str = ""
-    folded: bool = False
 
 
 def headline_tables(trained: TrainedFolder) -> Iterator[Table]:

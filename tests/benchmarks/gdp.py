@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.ledger import Ledger
 from benchmarks.program import load_program
-from benchmarks.run import Request, run
+from benchmarks.run import run
 from benchmarks.tables import Table
+from benchmarks.terms import Request
 
 TERMS = {
     "baseline_year": "2018", "form": "same_year", "index": "gdp_nominal_calendar", "margin": "0",

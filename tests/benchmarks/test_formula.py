@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from benchmarks.axes import laid_out
 from benchmarks.formula import LENGTHS, SUPPRESSED, axes_of, evaluate, parse
-from benchmarks.replay import Book, NotCalculable, same
+from benchmarks.replay import Book, NotCalculableError, same
 from riskadj.errors import InputError
 
 AXES = {"entity": ["E1", "E2", "E3"], "stratum": ["s", "t"]}
@@ -139,7 +139,7 @@ def test_dividing_by_zero_says_what_was_zero() -> None:
     book = Book({})
     book.add({"id": "benchmark_usd", "kind": "input", "axes": [], "values": [0.0]})
 
-    with pytest.raises(NotCalculable, match="benchmark_usd is 0 and cannot divide"):
+    with pytest.raises(NotCalculableError, match="benchmark_usd is 0 and cannot divide"):
         book.value(parse("5 / benchmark_usd", "step").tree, {})
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks.layouts import layouts, read_files
 from benchmarks.program import load_program
-from benchmarks.run import Request, run
+from benchmarks.run import run
 from benchmarks.tables import Missing, Table, read_date, read_flag, read_number, read_table
+from benchmarks.terms import Request
 from riskadj.errors import InputError, NotPublishedError, OptionError
 from tests.benchmarks.gdp import BASE, gdp_run, table
 

@@ -10,8 +10,9 @@ import pytest
 from benchmarks.layouts import read_files
 from benchmarks.program import load_program
 from benchmarks.replay import replay
-from benchmarks.run import Request, run
+from benchmarks.run import run
 from benchmarks.tables import Missing, read_number
+from benchmarks.terms import Request
 from riskadj.errors import InputError
 from tests.conftest import REPOSITORY
 

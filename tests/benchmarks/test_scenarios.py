@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.program import load_program
-from benchmarks.run import Request
 from benchmarks.scenarios import Range, Scenarios, paths, project, read_scenarios
+from benchmarks.terms import Request
 from riskadj.errors import InputError, OptionError
 from tests.benchmarks.gdp import BASE, KNOWN, TERMS, gdp_run, table, value
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from benchmarks.program import load_program
 from benchmarks.replay import replay
-from benchmarks.run import Request, run
+from benchmarks.run import run
 from benchmarks.scenarios import Range, Scenarios, project
 from benchmarks.tables import Table
+from benchmarks.terms import Request
 from tests.benchmarks.gdp import TERMS, table
 
 ENTITIES, YEARS, GRID = 500, 10, 100

@@ -8,7 +8,8 @@ from benchmarks.ledger import Ledger
 from benchmarks.policy import list_parameters, load_parameter
 from benchmarks.program import load_program
 from benchmarks.replay import replay
-from benchmarks.run import Request, run
+from benchmarks.run import run
+from benchmarks.terms import Request
 from riskadj.errors import NotPublishedError
 from tests.benchmarks.gdp import table, value
 

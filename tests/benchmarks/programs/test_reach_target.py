@@ -11,8 +11,9 @@ from benchmarks.ledger import Ledger, unverified
 from benchmarks.policy import load_parameter
 from benchmarks.program import load_program
 from benchmarks.replay import replay
-from benchmarks.run import Request, run
+from benchmarks.run import run
 from benchmarks.tables import Table
+from benchmarks.terms import Request
 from tests.benchmarks.gdp import value
 from tests.benchmarks.programs.aco import Aco
 

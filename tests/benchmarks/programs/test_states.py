@@ -7,7 +7,8 @@ import pytest
 from benchmarks.ledger import Ledger
 from benchmarks.program import load_program
 from benchmarks.replay import replay
-from benchmarks.run import Request, run
+from benchmarks.run import run
+from benchmarks.terms import Request
 from riskadj.errors import NotPublishedError
 from tests.benchmarks.gdp import table, value
 

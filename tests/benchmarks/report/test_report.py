@@ -25,8 +25,9 @@ from benchmarks.report import (
     write_tables,
 )
 from benchmarks.report.asop import QUESTIONS
-from benchmarks.run import Request, run
+from benchmarks.run import run
 from benchmarks.tables import Table
+from benchmarks.terms import Request
 from riskadj.errors import InputError
 
 EVIL = "<script>alert(1)</script>"
