@@ -6,16 +6,19 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from riskadj.errors import ModelFolderError
 from riskadj.manifest import read_sealed
 from riskadj.model import (
     AGE_64_RULES,
     AGE_LIMIT,
+    RULE_KINDS,
     STATUSES,
     Cell,
     CodeRow,
     Count,
+    Divisor,
     Flag,
     ModelFacts,
     RiskModel,
@@ -25,6 +28,8 @@ from riskadj.model import (
 )
 
 SCHEMA = 1
+UNPRICED = "-"
+"""What stands in ``coefficients.csv`` for a condition that a segment leaves without a price."""
 
 
 def read_model(folder: Path, key: str) -> RiskModel:
@@ -72,7 +77,8 @@ def _model(tables: "Tables", key: str) -> RiskModel:
         groups=tables.groups(),
         terms=tables.terms(),
         counts=tables.counts(),
-        coefficients=tables.coefficients(),
+        **tables.coefficients(),
+        divisors=tables.divisors(),
     )
 
 
@@ -155,23 +161,45 @@ class Tables:
             )
         )
 
-    def coefficients(self) -> dict[tuple[str, str], int]:
-        """Read ``coefficients.csv``: a row a variable, a column a segment, blank = not in it."""
+    def divisors(self) -> tuple[Divisor, ...]:
+        """Read ``divisors.csv``, which only a model with such a segment has."""
+        if "divisors.csv" not in self.content:
+            return ()
+        where = f"{self.folder}/divisors.csv"
+        return tuple(
+            Divisor(segment, name, label, _thousandths(text, f"{where}: {segment}"))
+            for segment, name, label, text in self.rows(
+                "divisors.csv", "segment,variable,label,divisor"
+            )
+        )
+
+    def coefficients(self) -> dict[str, Any]:
+        """Read ``coefficients.csv``: a row a variable, a column a segment, blank = not in it.
+
+        ``-`` says of a condition that its segment knows it and leaves it without a price.
+        """
         name = "coefficients.csv"
         if name not in self.content:
             raise ModelFolderError(f"{self.folder}: {name} is missing")
         header, *rows = csv.reader(io.StringIO(self.content[name].decode("utf-8")))
         if header[:1] != ["variable"]:
             raise ModelFolderError(f"{self.folder}/{name}: the first column is not 'variable'")
-        worth = {
-            (segment, row[0]): _thousandths(text, f"{self.folder}/{name}: {row[0]} {segment}")
+        if len({row[0] for row in rows}) != len(rows):
+            raise ModelFolderError(f"{self.folder}/{name}: a variable stands twice")
+        cells = [
+            (segment, row[0], text)
             for row in rows
             for segment, text in zip(header[1:], row[1:], strict=True)
             if text
+        ]
+        return {
+            "coefficients": {
+                (s, v): _thousandths(text, f"{self.folder}/{name}: {v} {s}")
+                for s, v, text in cells
+                if text != UNPRICED
+            },
+            "unpriced": frozenset((s, v) for s, v, text in cells if text == UNPRICED),
         }
-        if len({row[0] for row in rows}) != len(rows):
-            raise ModelFolderError(f"{self.folder}/{name}: a variable stands twice")
-        return worth
 
 
 def _conditional(row: list[str]) -> CodeRow:
@@ -202,9 +230,10 @@ def _faults(model: RiskModel) -> Iterator[str]:
     for segment in model.segments:
         listed = _listed(model, segment)
         priced = {v for s, v in model.coefficients if s == segment.key}
-        for v in sorted(listed - priced):
+        blank = {v for s, v in model.unpriced if s == segment.key}
+        for v in sorted(listed - priced - blank):
             yield f"coefficients.csv: {v} is in segment {segment.key} but has no coefficient"
-        for v in sorted(priced - listed):
+        for v in sorted((priced | blank) - listed):
             yield f"coefficients.csv: {v} has a coefficient in {segment.key}, where nothing uses it"
 
 
@@ -240,4 +269,9 @@ def _unknown_names(model: RiskModel) -> Iterator[str]:
         for key in sorted({s for row in listed for s in row} - segments):
             yield f"{table}: segment {key} is not in segments.csv"
     yield from (f"rules.csv: type {r.kind} is not known" for r in model.rules
-                if r.kind != "requires_any")  # fmt: skip
+                if r.kind not in RULE_KINDS)  # fmt: skip
+    yield from (f"rules.csv: {r.kind} of {r.target} with sources {' '.join(r.sources) or 'none'}"
+                for r in model.rules if (r.kind == "drop") == bool(r.sources))  # fmt: skip
+    yield from (f"divisors.csv: segment {d.segment} is not in segments.csv, or {d.name} divides "
+                "by nothing" for d in model.divisors
+                if d.segment not in segments or d.thousandths <= 0)  # fmt: skip

@@ -12,7 +12,7 @@ MANIFEST = "manifest.json"
 GENERATED = ("CARD.md", "model.json", "report.html", "score.sql")
 TABLES = ("model.toml", "segments.csv", "flags.csv", "demographics.csv", "code_map.csv",
           "categories.csv", "rules.csv", "hierarchy.csv", "groups.csv", "terms.csv", "counts.csv",
-          "coefficients.csv")  # fmt: skip
+          "coefficients.csv", "divisors.csv")  # fmt: skip
 TRAINED = ("spec.toml", "fit.csv", "statistics.npz", "public.npz", "metrics.json", "trees.txt",
            "residual.txt", "signoff.toml")  # fmt: skip
 """What a trained model's folder holds besides; nothing else is read from a model folder."""

@@ -9,9 +9,11 @@ from riskadj.errors import ModelFolderError
 
 AGE_LIMIT = 120
 AGE_64_RULES = ("ne_cells", "all_cells")
+RULE_KINDS = ("requires_any", "drop")
 STATUSES = ("final", "proposed", "trained")
 FACTS = ("age", "sex", "orec", "full_dual", "partial_dual", "medicaid", "long_term_institutional",
-         "new_enrollee", "chronic_snp")  # fmt: skip
+         "new_enrollee", "chronic_snp", "esrd", "dialysis", "months_since_transplant",
+         "low_income")  # fmt: skip
 """What a rule's ``when`` may ask about a member, besides the model's own flags."""
 
 
@@ -57,7 +59,10 @@ class CodeRow(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """A category patch before the hierarchies: ``target`` is kept only with any of ``sources``."""
+    """A category patch before the hierarchies.
+
+    ``requires_any`` keeps ``target`` only with any of ``sources``; ``drop`` never keeps it.
+    """
 
     kind: str
     target: str
@@ -83,6 +88,15 @@ class Count(NamedTuple):
     segments: tuple[str, ...]
 
 
+class Divisor(NamedTuple):
+    """A segment's sum is divided by ``thousandths / 1000`` and rounded to three decimals."""
+
+    segment: str
+    name: str
+    label: str
+    thousandths: int
+
+
 @dataclass(frozen=True, slots=True)
 class RiskModel:
     """A complete risk-adjustment model; whole and consistent, or never made.
@@ -95,6 +109,10 @@ class RiskModel:
         The head of ``model.toml``: title, payer, payment year, status, evidence.
     coefficients
         ``(segment, variable)`` to relative risk in integer thousandths.
+    unpriced
+        ``(segment, condition)`` that the published table leaves blank on purpose.
+    divisors
+        Segments whose sum is divided: ESRD V24, new enrollees with a functioning graft.
     """
 
     key: str
@@ -110,6 +128,8 @@ class RiskModel:
     terms: tuple[Term, ...]
     counts: tuple[Count, ...]
     coefficients: Mapping[tuple[str, str], int]
+    unpriced: frozenset[tuple[str, str]] = frozenset()
+    divisors: tuple[Divisor, ...] = ()
 
     def without_mce_edits(self) -> "RiskModel":
         """Return the model with the MCE age edits switched off (the software's SEDITS=0)."""
@@ -122,7 +142,14 @@ class RiskModel:
         """Every scored variable's label."""
         cells = {c.variable: c.label for c in self.cells}
         terms = {t.name: t.label for t in self.terms}
-        return cells | dict(self.categories) | terms | {c.name: c.label for c in self.counts}
+        counts = {c.name: c.label for c in self.counts}
+        return (
+            cells
+            | dict(self.categories)
+            | terms
+            | counts
+            | {d.name: d.label for d in self.divisors}
+        )
 
 
 @dataclass(frozen=True, slots=True)

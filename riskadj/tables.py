@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from riskadj.model import AGE_LIMIT
 
@@ -76,7 +76,36 @@ _DUAL |= {code[1:]: kind for code, kind in _DUAL.items() if code.startswith("0")
 _YES_NO = dict.fromkeys(("1", "TRUE", "T", "Y", "YES"), 1) | dict.fromkeys(
     ("0", "FALSE", "F", "N", "NO"), 0
 )
-_ESRD = {"NONE": 0, "0": 0, "N": 0, "FALSE": 0, "DIALYSIS": 1, "TRANSPLANT": 1, "GRAFT": 1}
+NO_ESRD, DIALYSIS, TRANSPLANT, GRAFT = range(4)
+"""What ``esrd_status`` says."""
+_ESRD = {"NONE": NO_ESRD, "0": NO_ESRD, "N": NO_ESRD, "FALSE": NO_ESRD, "DIALYSIS": DIALYSIS,
+         "TRANSPLANT": TRANSPLANT, "GRAFT": GRAFT}  # fmt: skip
+
+
+class EsrdStage(NamedTuple):
+    """ESRD status and time since transplant, as far as any model tells them apart.
+
+    Transplant months 1 to 3, then a functioning graft for 4 to 9 and for 10 or more months
+    (macro E2118P1M, scores SCORE_TRANS_KIDNEY_ONLY_1M to 3M and SCORE_GRAFT_*_DUR4_9, DUR10PL).
+    ``months`` is the first month of the stage, 0 without a transplant.
+    """
+
+    status: int
+    months: int
+
+
+ESRD_STAGES = (
+    EsrdStage(NO_ESRD, 0), EsrdStage(DIALYSIS, 0),
+    *(EsrdStage(TRANSPLANT, m) for m in (1, 2, 3)), *(EsrdStage(GRAFT, m) for m in (4, 10)),
+)  # fmt: skip
+
+
+def _months_since(text: str) -> int | None:
+    """Return the first month of the stage that whole months since a transplant fall in."""
+    if not re.fullmatch(r"\d{1,3}", text) or int(text) == 0:
+        return None
+    return max(stage.months for stage in ESRD_STAGES if stage.months <= int(text))
+
 
 AGE = Field("age", (), _age, f"whole years from 0 to {AGE_LIMIT}", None, None)
 BIRTH_DATE = Field("birth_date", ("dob", "date_of_birth"), _age, "a date", None, None)
@@ -96,12 +125,19 @@ STATUS = tuple(
     )
 )
 ESRD = Field("esrd_status", (), _spelling(_ESRD), "none, dialysis, transplant or graft", 0, 0)
-CODED = (SEX, OREC, DUAL, *STATUS)
-"""The coded columns in the order of a profile's axes, after age."""
+MONTHS_SINCE_TRANSPLANT = Field(
+    "months_since_transplant", (), _months_since, "whole months from 1 on (blank: none)", 0, 0
+)
+LOW_INCOME = Field("low_income", ("lis",), _spelling(_YES_NO), "yes or no", 0, 0)
+CODED = {
+    "sex": SEX, "orec": OREC, "dual": DUAL, **{field.name: field for field in STATUS},
+    "low_income": LOW_INCOME,
+}  # fmt: skip
+"""The column behind an axis of a profile, for those that have just one."""
 
 MEMBER_ID = ("member_id", "person_id", "mbi", "bene_id")
 DIAGNOSIS_CODE = ("diagnosis_code", "icd10", "dx", "diag")
-_FIELDS = (AGE, BIRTH_DATE, *CODED, ESRD)
+_FIELDS = (AGE, BIRTH_DATE, *CODED.values(), ESRD, MONTHS_SINCE_TRANSPLANT)
 KNOWN_NAMES = frozenset(
     [*MEMBER_ID, *DIAGNOSIS_CODE, *(n for f in _FIELDS for n in (f.name, *f.other_names))]
 )

@@ -21,6 +21,9 @@ class Member:
     ne: bool = False
     snp: bool = False
     diagnoses: tuple[str, ...] = ()
+    esrd: str = "none"
+    months: int | None = None
+    low_income: bool = False
 
 
 def plain_score(member: Member, model: RiskModel) -> tuple[str, Fraction, list[str]]:
@@ -29,7 +32,7 @@ def plain_score(member: Member, model: RiskModel) -> tuple[str, Fraction, list[s
     segment = next(s for s in model.segments if true(s.when, facts))
     present = conditions(member, facts["age"], model)
     for rule in model.rules:
-        if rule.target in present and not present & set(rule.sources):
+        if rule.kind == "drop" or not present & set(rule.sources):
             present.discard(rule.target)
     for parent, child in model.hierarchy:
         if parent in present:
@@ -53,7 +56,15 @@ def plain_score(member: Member, model: RiskModel) -> tuple[str, Fraction, list[s
         for v in (cells | variables if segment.uses_diagnoses else cells)
     )
     order = list(model.categories)
-    return segment.key, sum(worth, Fraction(0)), sorted(present, key=order.index)
+    score = sum(worth, Fraction(0))
+    for divisor in model.divisors:
+        if divisor.segment == segment.key:
+            score = half_up(score / Fraction(divisor.thousandths, 1000))
+    return segment.key, score, sorted(present, key=order.index)
+
+
+def half_up(score: Fraction) -> Fraction:
+    return Fraction((score * 1000 + Fraction(1, 2)).__floor__(), 1000)
 
 
 def facts_of(member: Member, model: RiskModel) -> dict[str, int | bool]:
@@ -64,7 +75,9 @@ def facts_of(member: Member, model: RiskModel) -> dict[str, int | bool]:
         "age": age, "orec": member.orec,
         "full_dual": member.dual in FULL, "partial_dual": member.dual in PARTIAL,
         "medicaid": member.dual in FULL | PARTIAL, "long_term_institutional": member.lti,
-        "new_enrollee": member.ne, "chronic_snp": member.snp,
+        "new_enrollee": member.ne, "chronic_snp": member.snp, "low_income": member.low_income,
+        "esrd": member.esrd != "none", "dialysis": member.esrd == "dialysis",
+        "months_since_transplant": member.months or 0,
     }  # fmt: skip
     for flag in model.flags:
         facts[flag.name] = true(flag.when, facts)

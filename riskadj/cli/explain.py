@@ -8,7 +8,8 @@ import typer
 from riskadj.cli.score import Diagnoses, Eob, Model, Payer, PaymentYear
 
 if TYPE_CHECKING:
-    from riskadj.scoring.plan import Plan
+    from riskadj.scoring import payment
+    from riskadj.scoring.plan import Plan, Share
     from riskadj.scoring.scorer import Scores
 
 
@@ -89,38 +90,55 @@ def print_explanation(scores: "Scores", plan: "Plan", as_json: bool) -> None:
     table, factors, statuses = (
         t.to_pylist() for t in (scores.table, scores.factors(), scores.diagnosis_status())
     )
-    chains = [_chain(plan, i, row) for i, row in enumerate(table[: len(plan.books)])]
+    profile = scores.population["profile"][0].as_py()
+    lanes = [row for row in table if row["model"] in plan.names]
+    chains = [_chain(plan, row, profile) for row in lanes]
     if as_json:
         print_json({"scores": table, "factors": factors, "diagnoses": statuses,
                     "payment": chains, "caveats": list(scores.caveats)})  # fmt: skip
         return
-    for book, row, chain in zip(plan.books, table, chains, strict=False):
-        label = next(s.label for s in book.model.segments if s.key == row["segment"])
-        heading(f"{book.model.facts.title}: segment {row['segment']}, {label}")
+    for row, chain in zip(lanes, chains, strict=True):
+        model = plan.lanes[plan.names.index(row["model"])].book.model
+        label = next(s.label for s in model.segments if s.key == row["segment"])
+        heading(f"{model.facts.title}: segment {row['segment']}, {label}")
         out.print(_diagnosis_table([s for s in statuses if s["model"] == row["model"]]))
         out.print(_factor_table([f for f in factors if f["model"] == row["model"]], row))
         for step in chain:
             out.print(f"  {step['step']:<18}{step['factor']:<14}{step['value']:>10}")
         out.print()
-    if plan.payment and len(plan.books) > 1:
-        parts = " + ".join(
-            f"{c.weight.value} x {row['payment_score']:.3f}"
-            for c, row in zip(plan.payment.components, table, strict=False)
-        )
-        total = table[-1]["payment_score"]
-        heading(f"Payment score {plan.payment.key}: {parts} = {total:.3f}")
+    for row in table:
+        if row["model"] not in plan.names:
+            each = [_weighed(plan, row["model"], lane, profile) for lane in lanes]
+            parts = " + ".join(part for part in each if part)
+            heading(f"Payment score {row['model']}: {parts} = {row['payment_score']:.3f}")
     for caveat in scores.caveats:
         note(caveat)
 
 
-def _chain(plan: "Plan", i: int, row: dict[str, Any]) -> list[dict[str, str]]:
+def _share(plan: "Plan", lane: str, profile: int) -> "tuple[payment.PaymentYear, Share] | None":
+    """Return the share by which a payment year pays a lane's score of a member, if it does."""
+    number = plan.names.index(lane)
+    return next(
+        ((p.year, s) for p in plan.programs for s in p.shares
+         if s.lane == number and s.pays[profile]), None,
+    )  # fmt: skip
+
+
+def _weighed(plan: "Plan", program: str, row: dict[str, Any], profile: int) -> str:
+    found = _share(plan, row["model"], profile)
+    if found is None or found[0].key != program:
+        return ""
+    return f"{found[1].component.weight.value} x {row['payment_score']:.3f}"
+
+
+def _chain(plan: "Plan", row: dict[str, Any], profile: int) -> list[dict[str, str]]:
     """Return the payment chain of one component's raw score, as text."""
     from riskadj.scoring.payment import chain_of
 
-    if plan.payment is None:
+    found = _share(plan, row["model"], profile)
+    if found is None:
         return []
-    component = plan.payment.components[i]
-    steps = chain_of(round(row["raw_score"] * 1000), component, plan.payment)
+    steps = chain_of(round(row["raw_score"] * 1000), found[1].component, found[0])
     return [
         {
             "step": s.name,

@@ -113,11 +113,10 @@ def diagnosis_source(
     import pyarrow as pa
 
     from riskadj.catalog import models_root
-    from riskadj.scoring.plan import counting_of
     from riskadj.sources.accepted_claims import load_rule
     from riskadj.sources.fhir import diagnoses_from_eob
 
-    rule, year = load_rule(models_root()), counting_of(plan).service_year
+    rule, year = load_rule(models_root()), plan.service_year
     read = [
         diagnoses_from_eob(path, rule, service_years={year}, on_error=options.on_error)
         for path in eob or []
@@ -136,7 +135,7 @@ def _print_dry_run(plan: "Plan", members: Path, source: Any, as_json: bool) -> N
     shapes = {name: shape_of(name, s) for name, s in (("members", members), ("diagnoses", source))}
     said = {
         "models": [b.model.key for b in plan.books],
-        "payment": plan.payment.key if plan.payment else None,
+        "payment": [p.year.key for p in plan.programs],
         "tables": {
             name: {"rows": rows, "columns": [c for c, _ in view.columns.values()]}
             for name, (rows, view) in shapes.items()

@@ -9,9 +9,8 @@ import pyarrow.compute as pc
 
 from riskadj.engine.inputs import View, count, quoted, reading
 from riskadj.engine.members import day_of
-from riskadj.engine.words import split_words, word_names
+from riskadj.engine.words import Lane, split_words
 from riskadj.errors import InputError
-from riskadj.features.rulebook import Rulebook
 from riskadj.tables import DIAGNOSIS_CODE, ICD10, NOT_OF_A_CODE, code_fault
 
 NOT_ACCEPTED, OUTSIDE_DATES = "not_accepted_claim", "outside_dates"
@@ -70,14 +69,37 @@ def reason_sql(view: View, counting: Counting) -> str | None:
             f"or isnan(try_cast({accepted} as double)) "
             f"then '{NOT_ACCEPTED}: ' || coalesce({because}::varchar, 'not accepted')"
         )
-    if (source := view.find(("data_source",))) and counting.data_sources:
-        kept = ", ".join("'" + s.replace("'", "''") + "'" for s in counting.data_sources)
+    if test := source_test(view, counting.data_sources):
         said = ", ".join(counting.data_sources).replace("'", "''")
-        cases.append(
-            f"when lower(trim({source}::varchar)) not in ({kept}) or {source} is null "
-            f"then '{NOT_ACCEPTED}: data_source is not {said}'"
-        )
+        cases.append(f"when not {test} then '{NOT_ACCEPTED}: data_source is not {said}'")
     return f"case {' '.join(cases)} end" if cases else None
+
+
+def source_test(view: View, data_sources: Sequence[str]) -> str | None:
+    """Return SQL that says whether a row is from one of some sources; None if all rows are."""
+    source = view.find(("data_source",))
+    if source is None or not data_sources:
+        return None
+    kept = ", ".join("'" + s.replace("'", "''") + "'" for s in data_sources)
+    return f"coalesce(lower(trim({source}::varchar)) in ({kept}), false)"
+
+
+def all_sources(lanes: Sequence[Lane]) -> tuple[str, ...]:
+    """Return the sources that any lane accepts; none if one of them accepts all."""
+    accepted = [lane.data_sources for lane in lanes]
+    return () if () in accepted else tuple(dict.fromkeys(s for of in accepted for s in of))
+
+
+def tests_of(
+    view: View, lanes: Sequence[Lane], words: Sequence[Sequence[str]]
+) -> dict[str, str | None]:
+    """Return each word column with the test of the rows that count for its lane."""
+    together = set(all_sources(lanes))
+    return {
+        name: None if set(lane.data_sources) == together else source_test(view, lane.data_sources)
+        for lane, names in zip(lanes, words, strict=True)
+        for name in names
+    }
 
 
 def keep_counting(
@@ -139,7 +161,11 @@ def code_column(view: View) -> str:
 
 
 def register_code_words(
-    connection: duckdb.DuckDBPyConnection, source: str, code: str, books: Sequence[Rulebook]
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    code: str,
+    lanes: Sequence[Lane],
+    words: Sequence[Sequence[str]],
 ) -> CodeCounts:
     """Register ``code_words``: each distinct raw spelling of a mapped code, with its words."""
     with reading("diagnoses"):
@@ -148,12 +174,12 @@ def register_code_words(
             f"from {source} group by 1"
         ).to_arrow_table()
     normal = normalized_codes(spellings["text"])
-    known = sorted({c for book in books for c in book.codes})
+    known = sorted({c for lane, names in zip(lanes, words, strict=True) if names
+                    for c in lane.book.codes})  # fmt: skip
     place = pc.index_in(normal, pa.array(known, pa.string()))
     mapped, rows = pc.is_valid(place), spellings["n"]
-    columns = {
-        name: values.take(place.filter(mapped)) for name, values in _words_of(known, books).items()
-    }
+    of_code = _words_of(known, lanes, words)
+    columns = {name: values.take(place.filter(mapped)) for name, values in of_code.items()}
     connection.register("code_words", pa.table({"raw": spellings["raw"].filter(mapped), **columns}))
     other = pc.invert(mapped)
     faults = _faults(normal.filter(other), rows.filter(other), known)
@@ -166,15 +192,15 @@ def normalized_codes(raw: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.utf8_upper(plain)
 
 
-def _words_of(known: Sequence[str], books: Sequence[Rulebook]) -> dict[str, pa.Array]:
-    """Return the word columns of all known codes, every rulebook's side by side."""
-    blocks = [
-        zip(*(split_words(book.codes.get(c, 0), book.n_words) for c in known), strict=True)
-        for book in books
-    ]
-    names = [n for block in word_names(books) for n in block]
-    values = [column for block in blocks for column in block]
-    return {n: pa.array(v, pa.int64()) for n, v in zip(names, values, strict=True)}
+def _words_of(
+    known: Sequence[str], lanes: Sequence[Lane], words: Sequence[Sequence[str]]
+) -> dict[str, pa.Array]:
+    """Return the word columns of all known codes, every lane's side by side."""
+    columns: dict[str, pa.Array] = {}
+    for lane, names in zip(lanes, words, strict=True):
+        masks = [split_words(lane.book.codes.get(c, 0), len(names)) for c in known]
+        columns |= {n: pa.array([m[i] for m in masks], pa.int64()) for i, n in enumerate(names)}
+    return columns
 
 
 def _faults(codes: pa.ChunkedArray, rows: pa.ChunkedArray, known: Sequence[str]) -> dict[str, int]:

@@ -7,21 +7,25 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from riskadj.engine.diagnoses import (
     Counting,
+    all_sources,
     code_column,
     count_unknown_members,
     keep_counting,
     matching_id,
     register_code_words,
+    tests_of,
 )
 from riskadj.engine.inputs import Source, View, attach, count, quoted, reading
 from riskadj.engine.members import Fault, encode_members, faults
-from riskadj.engine.words import word_names, words_sql
+from riskadj.engine.words import Lane, word_names, words_sql
 from riskadj.errors import InputError
-from riskadj.features.rulebook import Rulebook
+from riskadj.features.profiles import Profiles
 from riskadj.tables import MEMBER_ID
 
 BATCH_ROWS = 1 << 17
@@ -33,22 +37,28 @@ class Request:
 
     Attributes
     ----------
-    books
+    lanes
         Rulebooks whose words are wanted, side by side.
+    profiles
+        The axes that the lanes, and what decides between them, ask for.
     age_on
         The date at which age counts.
-    counting
-        Which diagnoses count.
-    forced
-        A segment is forced or all are wanted, so ESRD status is not asked for.
+    service_year
+        The data-collection year: the calendar year before the payment year.
+    refused
+        Why members of some profiles cannot be scored: ``(why, bool of shape (n_profiles,))``.
+    refuse_esrd
+        Refuse members in ESRD status, because no model asks for it.
     quarantine
         Score the good rows and keep the bad ones with reasons, instead of raising.
     """
 
-    books: tuple[Rulebook, ...]
+    lanes: tuple[Lane, ...]
+    profiles: Profiles
     age_on: dt.date
-    counting: Counting
-    forced: bool = False
+    service_year: int
+    refused: tuple[tuple[str, NDArray[np.bool_]], ...] = ()
+    refuse_esrd: bool = True
     quarantine: bool = False
 
 
@@ -69,6 +79,8 @@ class Quality:
         CSV rows that could not be parsed, by reason (quarantine only).
     without_cell
         Members (times segments, if all are priced) whose age and sex the segment does not price.
+    unpaid
+        Members whom no model of a program pays though another program does, by program.
     notes
         What was assumed.
     """
@@ -82,6 +94,7 @@ class Quality:
     diagnoses_of_unknown_members: int = 0
     unread_rows: dict[str, int] = field(default_factory=dict)
     without_cell: int = 0
+    unpaid: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -92,7 +105,7 @@ class Reduced:
     Attributes
     ----------
     words
-        The word columns of each rulebook.
+        The word columns of each lane; none for a lane that no member takes.
     rejected
         ``table, row, why`` of the rows set aside in quarantine; rows count from 1 after the header.
     count_unknown
@@ -143,13 +156,41 @@ def reduce_members(
     """
     quality = Quality()
     view = attach(connection, "members", members, request.quarantine)
-    quality.notes += encode_members(connection, view, request.age_on, request.forced)
+    quality.notes += encode_members(
+        connection, view, request.age_on, request.profiles, request.refuse_esrd
+    )
+    _refuse_profiles(connection, request)
     _settle_members(connection, request, quality)
-    count_unknown = _reduce_diagnoses(connection, view, diagnoses, request, quality)
+    words = word_names(request.lanes, _needed(connection, request))
+    count_unknown = _reduce_diagnoses(connection, view, diagnoses, request, words, quality)
     rejected = _rejected(connection)
     unread = [why for why in rejected["why"].to_pylist() if why.startswith("CSV row: ")]
     quality.unread_rows = dict(sorted(Counter(unread).items()))
-    return Reduced(connection, word_names(request.books), quality, rejected, count_unknown)
+    return Reduced(connection, words, quality, rejected, count_unknown)
+
+
+def _refuse_profiles(connection: duckdb.DuckDBPyConnection, request: Request) -> None:
+    """Mark the members whose profile no model can score."""
+    for why, odd in request.refused:
+        numbers = pa.table({"profile": pa.array(np.flatnonzero(odd).astype(np.int32))})
+        connection.register("refused_profiles", numbers)
+        connection.execute(
+            "update members_coded set why = ? where why is null "
+            "and profile in (select profile from refused_profiles)",
+            [why],
+        )
+        connection.unregister("refused_profiles")
+
+
+def _needed(connection: duckdb.DuckDBPyConnection, request: Request) -> list[bool]:
+    """Say which lanes some member takes: the others' codes are not looked for."""
+    if all(lane.takes is None for lane in request.lanes):
+        return [True] * len(request.lanes)
+    found = connection.execute(
+        "select distinct profile from members_coded where why is null"
+    ).fetchnumpy()["profile"]
+    needed = [lane.takes is None or bool(lane.takes[found].any()) for lane in request.lanes]
+    return needed if any(needed) else [True] * len(needed)
 
 
 def _reduce_diagnoses(
@@ -157,6 +198,7 @@ def _reduce_diagnoses(
     members: View,
     diagnoses: Source,
     request: Request,
+    words: list[list[str]],
     quality: Quality,
 ) -> Callable[[], int]:
     """Create ``member_words`` and count the rows; return the count of unknown members' rows."""
@@ -165,20 +207,32 @@ def _reduce_diagnoses(
     code = code_column(view)
     empty = count(connection, f"select count(*) from {quoted(view.name)}") == 0
     member_id = "null" if empty else matching_id(members, view)
-    source, aside = keep_counting(connection, view, request.counting)
-    codes = register_code_words(connection, source, code, request.books)
+    used = [lane for lane, names in zip(request.lanes, words, strict=True) if names]
+    counting = Counting(request.service_year, all_sources(used))
+    source, aside = keep_counting(connection, view, counting)
+    codes = register_code_words(connection, source, code, request.lanes, words)
     quality.diagnoses_mapped = codes.mapped
     quality.diagnoses_set_aside = aside | codes.unmapped
     quality.diagnoses = codes.mapped + sum(quality.diagnoses_set_aside.values())
-    if request.counting.data_sources and not view.find(("data_source",)):
-        kept = ", ".join(request.counting.data_sources)
-        quality.notes.append(f"no column data_source: all diagnoses taken as from {kept}")
-    words = [n for names in word_names(request.books) for n in names]
+    if not view.find(("data_source",)):
+        quality.notes += _sources_assumed(used)
+    tests = tests_of(view, used, [names for names in words if names])
     with reading("diagnoses"):
         connection.execute(
-            f"create temp table member_words as {words_sql(source, member_id, code, words)}"
+            f"create temp table member_words as {words_sql(source, member_id, code, tests)}"
         )
     return partial(count_unknown_members, connection, source, member_id, code)
+
+
+def _sources_assumed(lanes: Sequence[Lane]) -> list[str]:
+    """Say what a table without ``data_source`` is taken for, by every model that asks."""
+    kept = {", ".join(lane.data_sources): lane for lane in lanes if lane.data_sources}
+    if len(kept) < 2:
+        return [f"no column data_source: all diagnoses taken as from {said}" for said in kept]
+    return [
+        f"no column data_source: {lane.book.model.key} takes all diagnoses as from {said}"
+        for said, lane in kept.items()
+    ]
 
 
 def _settle_members(

@@ -1,7 +1,7 @@
 """Encode the members table: a row number, the id and the profile, every refused row counted."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,22 @@ import pyarrow.compute as pc
 
 from riskadj.engine.inputs import INTEGER_TYPES, View, count, quoted, reading
 from riskadj.errors import InputError
-from riskadj.features.profiles import AXES
-from riskadj.tables import AGE, BIRTH_DATE, CODED, ESRD, Field, plain
+from riskadj.features.profiles import Profiles
+from riskadj.model import AGE_LIMIT
+from riskadj.tables import (
+    AGE,
+    BIRTH_DATE,
+    CODED,
+    DIALYSIS,
+    ESRD,
+    ESRD_STAGES,
+    GRAFT,
+    MONTHS_SINCE_TRANSPLANT,
+    NO_ESRD,
+    TRANSPLANT,
+    Field,
+    plain,
+)
 
 MAX_SPELLINGS = 1000
 
@@ -30,39 +44,102 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A column as SQL: its code, and when a value is refused (None: no value is)."""
+    """An axis of the profile as SQL over one table: its code, and when a row is refused.
+
+    Attributes
+    ----------
+    field
+        The column it is read from.
+    table
+        The name of the table that has the column.
+    refusals
+        ``(test, why)``: SQL that is true for a refused row, and what is wrong with it.
+    assumed
+        What is assumed because no table has the column, or None.
+    """
 
     field: Field
+    table: str
     code: str
-    refused: str | None
+    refusals: tuple[tuple[str, str], ...] = ()
+    assumed: str | None = None
 
 
 def encode_members(
-    connection: duckdb.DuckDBPyConnection, view: View, age_on: dt.date, forced: bool
+    connection: duckdb.DuckDBPyConnection,
+    view: View,
+    age_on: dt.date,
+    profiles: Profiles,
+    refuse_esrd: bool,
 ) -> list[str]:
     """Create the temporary table ``members_coded (member_id, profile, why)``.
 
     Its ``rowid`` is the row's place in the input; ``why`` is null for a good row. Returns notes
     on what was assumed of absent columns.
+
+    Parameters
+    ----------
+    profiles
+        The axes that the models ask for.
+    refuse_esrd
+        Refuse members in ESRD status, because no model asks for it.
     """
     member_id = view.member_id()
-    expressions = [_age(connection, view, age_on)]
-    expressions += [_coded(connection, view, field) for field in CODED]
-    if not forced:
-        expressions.append(_coded(connection, view, ESRD))
-    profile = expressions[0].code
-    for expression, size in zip(expressions[1:], AXES[1:], strict=False):
-        profile = f"({profile}) * {size} + {expression.code}"
-    refusals = [(f"{member_id} is null", "member_id is empty"), *_refusals(expressions, forced)]
-    cases = " ".join(f"when {test} then '{what}'" for test, what in refusals)
+    read = axis_expressions(connection, (view,), profiles, age_on)
+    refusals = [(f"{member_id} is null", "member_id is empty")]
+    refusals += [r for e in read for r in e.refusals]
+    if refuse_esrd:
+        esrd = _coded(connection, (view,), ESRD)
+        refusals += [*esrd.refusals, *_not_paid(esrd)]
     with reading("members"):
         connection.execute(
             f"create temp table members_coded as select {member_id} as member_id, "
-            f"({profile})::integer as profile, case {cases} end as why from {quoted(view.name)}"
+            f"({profile_sql(read, profiles)})::integer as profile, {why_sql(refusals)} as why "
+            f"from {quoted(view.name)}"
         )
-    _refuse_duplicates(connection)
-    notes = [n for e in expressions if (n := _assumed(view, e.field))]
-    both = expressions[0].field is BIRTH_DATE and view.find((AGE.name,))
+    refuse_duplicates(connection)
+    return [*notes_of(read, view), *([esrd.assumed] if refuse_esrd and esrd.assumed else [])]
+
+
+def axis_expressions(
+    connection: duckdb.DuckDBPyConnection,
+    views: Sequence[View],
+    profiles: Profiles,
+    age_on: dt.date,
+) -> list[Expression]:
+    """Return each axis as SQL over the first of some tables that has its column."""
+    read = []
+    for axis in profiles.axes:
+        if axis == "age":
+            read.append(_age(connection, views[-1], age_on))
+        elif axis == "esrd_stage":
+            read.append(_esrd_stage(connection, views))
+        else:
+            read.append(_coded(connection, views, CODED[axis]))
+    return read
+
+
+def profile_sql(read: Sequence[Expression], profiles: Profiles, table: str | None = None) -> str:
+    """Return SQL for the profile, or for one table's part of it: the parts add up."""
+    parts = [
+        f"({e.code}) * {stride}"
+        for e, stride in zip(read, profiles.strides, strict=True)
+        if table in (None, e.table)
+    ]
+    return " + ".join(parts) or "0"
+
+
+def why_sql(refusals: Sequence[tuple[str, str]]) -> str:
+    """Return SQL that is null for a good row, else the first thing wrong with it."""
+    cases = " ".join(f"when {test} then '{what.replace(chr(39), chr(39) * 2)}'"
+                     for test, what in refusals)  # fmt: skip
+    return f"case {cases} end" if cases else "null::varchar"
+
+
+def notes_of(read: Sequence[Expression], members: View) -> list[str]:
+    """Return what was assumed of absent columns."""
+    notes = [e.assumed for e in read if e.assumed]
+    both = read[0].field is BIRTH_DATE and members.find((AGE.name,))
     return [*notes, "column age not used: birth_date is there"] if both else notes
 
 
@@ -81,13 +158,14 @@ def _age(connection: duckdb.DuckDBPyConnection, view: View, age_on: dt.date) -> 
     if column is None:
         if view.find((AGE.name,)) is None:
             view.need(("birth_date",))
-        return _coded(connection, view, AGE)
+        return _coded(connection, (view,), AGE)
     born = day_of(view, (BIRTH_DATE.name, *BIRTH_DATE.other_names))
     years = f"(({_months(age_on)} - (year({born}) * 12 + month({born})) - " \
             f"(day({born}) > {age_on.day})::int) // 12)"  # fmt: skip
     last = dt.date(age_on.year, 12, 31)
-    refused = f"{born} is null or {born} > date '{last}' or {years} > {AXES[0] - 1}"
-    return Expression(BIRTH_DATE, f"greatest({years}, 0)", refused)
+    refused = f"{born} is null or {born} > date '{last}' or {years} > {AGE_LIMIT}"
+    why = "birth_date is not a date, is in the future, or gives an age over 120"
+    return Expression(BIRTH_DATE, view.name, f"greatest({years}, 0)", ((refused, why),))
 
 
 def day_of(view: View, names: tuple[str, ...]) -> str:
@@ -113,13 +191,19 @@ def _months(date: dt.date) -> int:
     return date.year * 12 + date.month
 
 
-def _coded(connection: duckdb.DuckDBPyConnection, view: View, field: Field) -> Expression:
+def _coded(
+    connection: duckdb.DuckDBPyConnection, views: Sequence[View], field: Field
+) -> Expression:
     """Turn the few distinct raw values of a column into a CASE over them."""
-    column = view.find((field.name, *field.other_names))
+    names = (field.name, *field.other_names)
+    view = next((v for v in views if v.find(names)), views[-1])
+    column = view.find(names)
     if column is None:
         if field.absent is None:
-            view.need((field.name, *field.other_names))
-        return Expression(field, str(field.absent), None)
+            view.need(names)
+        taken = "not dual" if "dual" in field.name else "no"
+        note = f"no column {field.name}: taken as {taken}"
+        return Expression(field, view.name, str(field.absent), (), note)
     with reading(view.name):
         values = _possible_values(connection, view, field, column)
     if len(values) > MAX_SPELLINGS:
@@ -128,9 +212,41 @@ def _coded(connection: duckdb.DuckDBPyConnection, view: View, field: Field) -> E
             f"expected {field.expects}"
         )
     read = {value: _code_of(field, value) for value in values}
-    code_sql = _as_sql(column, read)
-    refused = f"({code_sql}) is null" if None in read.values() else None
-    return Expression(field, f"({code_sql})", refused)
+    code = f"({_as_sql(column, read)})"
+    odd = ((f"{code} is null", f"{field.name} is not {field.expects}"),)
+    return Expression(field, view.name, code, odd if None in read.values() else ())
+
+
+def _esrd_stage(connection: duckdb.DuckDBPyConnection, views: Sequence[View]) -> Expression:
+    """Join ESRD status and months since transplant to a stage; they must agree."""
+    status = _coded(connection, views, ESRD)
+    months = _coded(connection, views, MONTHS_SINCE_TRANSPLANT)
+    if months.assumed is None and status.assumed is None and months.table != status.table:
+        raise InputError(
+            f"esrd_status is in {status.table}, months_since_transplant in {months.table}: "
+            "put both into one table"
+        )
+    s, m = status.code, months.code
+    stages = " ".join(
+        f"when {s} = {stage.status} and {m} = {stage.months} then {number}"
+        for number, stage in enumerate(ESRD_STAGES)
+    )
+    told = [*status.refusals, *months.refusals, *(
+        (test, f"months_since_transplant {what}") for test, what in (
+            (f"{s} in ({NO_ESRD}, {DIALYSIS}) and {m} > 0",
+             "without esrd_status transplant or graft"),
+            (f"{s} in ({TRANSPLANT}, {GRAFT}) and {m} = 0", "is missing: transplant or graft"),
+            (f"{s} = {TRANSPLANT} and {m} > 3", "is above 3: from month 4 on it is a graft"),
+            (f"{s} = {GRAFT} and {m} < 4", "is below 4: until month 3 it is a transplant"),
+        )
+    )]  # fmt: skip
+    table = months.table if status.assumed else status.table
+    return Expression(ESRD, table, f"case {stages} end", tuple(told), status.assumed)
+
+
+def _not_paid(esrd: Expression) -> list[tuple[str, str]]:
+    why = "esrd_status is not none: CMS-HCC models do not pay ESRD months"
+    return [] if esrd.assumed else [(f"{esrd.code} <> {NO_ESRD}", why)]
 
 
 def _possible_values(
@@ -184,19 +300,7 @@ def _literal(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def _refusals(expressions: Sequence[Expression], forced: bool) -> Iterator[tuple[str, str]]:
-    for e in (e for e in expressions if e.refused):
-        if e.field is BIRTH_DATE:
-            what = "birth_date is not a date, is in the future, or gives an age over 120"
-        else:
-            what = f"{e.field.name} is not {e.field.expects}"
-        yield str(e.refused), what.replace("'", "''")
-    if not forced and expressions[-1].code != "0":
-        why = "esrd_status is not none: CMS-HCC models do not pay ESRD months"
-        yield f"{expressions[-1].code} <> 0", why
-
-
-def _refuse_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
+def refuse_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
     """Mark every row of a repeated id: which one is right cannot be known."""
     with reading("members"):
         if _ascending(connection):
@@ -220,9 +324,3 @@ def _ascending(connection: duckdb.DuckDBPyConnection) -> bool:
             return False
         last = ids[-1]
     return True
-
-
-def _assumed(view: View, field: Field) -> str | None:
-    if field.absent is not None and view.find((field.name, *field.other_names)) is None:
-        return f"no column {field.name}: taken as {'not dual' if 'dual' in field.name else 'no'}"
-    return None

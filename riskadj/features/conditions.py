@@ -39,9 +39,10 @@ def apply_variants(rows: Rows, profile: NDArray[np.int32], book: Rulebook) -> No
 
 
 def apply_requires_any(rows: Rows, book: Rulebook) -> None:
-    """Drop a category that counts only beside another one, before the hierarchies.
+    """Drop a category that counts only beside another one, or never, before the hierarchies.
 
     V2823T2M, step 3.6, "heart interaction patch": CC223 needs one of CC221, 222, 224, 225, 226.
+    E2118P1M, step 3.6: ``CC134=0``, a member in ESRD status is on dialysis anyway.
     """
     for target, sources in book.requires_any:
         rows[target] &= rows[list(sources)].any(axis=0)

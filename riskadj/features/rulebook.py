@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskadj.errors import ModelFolderError
-from riskadj.features.profiles import N_PROFILES, facts_of, holds, in_range
+from riskadj.features.profiles import Facts, Profiles, facts_of, holds, in_range, profiles_of
 from riskadj.model import AGE_LIMIT, CodeRow, RiskModel
 
 WORD = 63
@@ -68,19 +68,26 @@ class Rulebook:
         Diagnosis code to the bits it sets.
     requires_any, hierarchy, groups
         ``(target, sources)``, ``(parent, child)`` in listed order, ``(group, members)``, as bits.
-    segment_of : int8, shape (N_PROFILES,)
-        The segment that pays for a profile.
-    cells : bool, shape (n_cells, N_PROFILES)
+    profiles
+        The axes that the model's rules ask for; ``profiles.size`` is n_profiles below.
+    male : bool, shape (n_profiles,)
+    segment_of : int8, shape (n_profiles,)
+        The segment that pays for a profile, or -1: an ESRD model pays ESRD months only.
+    cells : bool, shape (n_cells, n_profiles)
         Which demographic variables a profile has; ``cell_names`` names the rows.
     cell_worth, worth : int32, shape (n_cells, n_segments) and (n_bits, n_segments)
         Coefficients in thousandths; ``cell_priced`` and ``priced`` say where one is published.
-    base : int32, shape (N_PROFILES, n_segments)
+    base : int32, shape (n_profiles, n_segments)
         The demographic part of the score in thousandths.
-    has_cell : bool, shape (N_PROFILES, n_segments)
-        Whether the segment prices the profile's age and sex at all.
+    has_cell : bool, shape (n_profiles, n_segments)
+        Whether the segment prices the profile's age and sex, or prices nobody's.
+    divisor : int32, shape (n_segments,)
+        What a segment's sum is divided by, in thousandths; 1000 where it is not.
     """
 
     model: RiskModel
+    profiles: Profiles
+    male: NDArray[np.bool_]
     segments: tuple[str, ...]
     n_bits: int
     n_code_bits: int
@@ -103,6 +110,7 @@ class Rulebook:
     has_cell: NDArray[np.bool_]
     worth: NDArray[np.int32]
     priced: NDArray[np.bool_]
+    divisor: NDArray[np.int32]
 
     @property
     def later_priced(self) -> list[int]:
@@ -124,7 +132,8 @@ def compile_rulebook(model: RiskModel) -> Rulebook:
     ModelFolderError
         A member could fall in no segment, or have no demographic cell in the one that pays.
     """
-    facts = facts_of(model)
+    profiles = profiles_of(model)
+    facts = facts_of(model, profiles)
     segments = tuple(s.key for s in model.segments)
     categories = {name: bit for bit, name in enumerate(model.categories)}
     codes, conditions = _code_bits(model, categories)
@@ -142,7 +151,8 @@ def compile_rulebook(model: RiskModel) -> Rulebook:
     cell_names, cells = _cells(model, facts)
     cell_worth, cell_priced = _prices(model, segments, dict(enumerate(cell_names)), len(cell_names))
     book = Rulebook(
-        model=model, segments=segments, n_bits=n_bits, n_code_bits=n_code_bits,
+        model=model, profiles=profiles, male=facts["male"], segments=segments,
+        n_bits=n_bits, n_code_bits=n_code_bits,
         n_categories=len(categories), names=names, codes=codes, variants=variants,
         requires_any=tuple((bit[r.target], _bits(bit, r.sources)) for r in model.rules),
         hierarchy=tuple((bit[p], bit[c]) for p, c in model.hierarchy),
@@ -157,8 +167,9 @@ def compile_rulebook(model: RiskModel) -> Rulebook:
         cell_worth=cell_worth, cell_priced=cell_priced,
         base=(cells.T.astype(np.float32) @ cell_worth.astype(np.float32)).astype(np.int32),
         has_cell=_has_cell(model, facts, segments), worth=worth, priced=priced,
+        divisor=_divisors(model, segments),
     )  # fmt: skip
-    _check_every_profile(book)
+    _check_every_profile(book, facts)
     return book
 
 
@@ -224,9 +235,7 @@ def _prices(
     return worth, priced
 
 
-def _cells(
-    model: RiskModel, facts: dict[str, NDArray[np.bool_]]
-) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
+def _cells(model: RiskModel, facts: Facts) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
     """Evaluate the demographic variables; several rows of one variable are alternatives."""
     guards = {when: holds(when, facts) for when in {c.when for c in model.cells}}
     found: dict[str, NDArray[np.bool_]] = {}
@@ -236,31 +245,45 @@ def _cells(
     return tuple(found), np.array(list(found.values()))
 
 
-def _has_cell(
-    model: RiskModel, facts: dict[str, NDArray[np.bool_]], segments: tuple[str, ...]
-) -> NDArray[np.bool_]:
-    """Say where a profile has a cell bounded by sex and age that the segment prices."""
-    has = np.zeros((N_PROFILES, len(segments)), dtype=np.bool_)
-    for cell in model.cells:
-        if (cell.age_min, cell.age_max) != (0, AGE_LIMIT) and cell.sex:
-            row = in_range(facts, cell.age_min, cell.age_max, cell.sex) & holds(cell.when, facts)
-            for segment in cell.segments:
-                has[:, segments.index(segment)] |= row
+def _has_cell(model: RiskModel, facts: Facts, segments: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Say where a profile has a cell bounded by sex and age that the segment prices.
+
+    A segment that prices no ages at all (a transplant month is one price for everybody) has what
+    it needs.
+    """
+    by_age = [c for c in model.cells if (c.age_min, c.age_max) != (0, AGE_LIMIT) and c.sex]
+    has = np.zeros((len(facts["age"]), len(segments)), dtype=np.bool_)
+    has[:, [i for i, s in enumerate(segments) if not any(s in c.segments for c in by_age)]] = True
+    for cell in by_age:
+        row = in_range(facts, cell.age_min, cell.age_max, cell.sex) & holds(cell.when, facts)
+        for segment in cell.segments:
+            has[:, segments.index(segment)] |= row
     return has
 
 
-def _segment_of(model: RiskModel, facts: dict[str, NDArray[np.bool_]]) -> NDArray[np.int8]:
+def _segment_of(model: RiskModel, facts: Facts) -> NDArray[np.int8]:
     """Give every profile the first segment whose guard holds, or -1."""
-    chosen = np.full(N_PROFILES, -1, dtype=np.int8)
+    chosen = np.full(len(facts["age"]), -1, dtype=np.int8)
     for i, segment in enumerate(model.segments):
         chosen[(chosen < 0) & holds(segment.when, facts)] = i
     return chosen
 
 
-def _check_every_profile(book: Rulebook) -> None:
-    if homeless := int((book.segment_of < 0).sum()):
-        raise ModelFolderError(f"{book.model.key}: {homeless} kinds of members have no segment")
-    own = book.has_cell[np.arange(N_PROFILES), book.segment_of]
+def _divisors(model: RiskModel, segments: tuple[str, ...]) -> NDArray[np.int32]:
+    found = np.full(len(segments), 1000, dtype=np.int32)
+    for divisor in model.divisors:
+        found[segments.index(divisor.segment)] = divisor.thousandths
+    return found
+
+
+def _check_every_profile(book: Rulebook, facts: Facts) -> None:
+    """Refuse a model that leaves out a kind of member; an ESRD model has no others than ESRD."""
+    homeless = book.segment_of < 0
+    if "esrd" in facts and homeless[~facts["esrd"]].all():
+        homeless = homeless & facts["esrd"]
+    if n := int(homeless.sum()):
+        raise ModelFolderError(f"{book.model.key}: {n} kinds of members have no segment")
+    own = book.has_cell[np.arange(len(homeless)), book.segment_of] | (book.segment_of < 0)
     if missing := int((~own).sum()):
         raise ModelFolderError(
             f"{book.model.key}: {missing} kinds of members have no cell in their own segment"

@@ -2,8 +2,9 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,9 @@ from numpy.typing import NDArray
 
 from riskadj.engine.duck import Quality, Reduced, Request, reduce_members
 from riskadj.engine.inputs import Source
-from riskadj.errors import InputError
 from riskadj.features.rulebook import Rulebook
-from riskadj.model import RiskModel
-from riskadj.scoring.payment import PaymentYear, blend, component_score
-from riskadj.scoring.plan import Options, Plan, counting_of
+from riskadj.scoring.payment import PaymentYear, component_score, round_half_up
+from riskadj.scoring.plan import Options, Plan, Program
 from riskadj.scoring.raw import RawScores, raw_scores
 
 
@@ -25,24 +24,20 @@ def reduced(
     plan: Plan, connection: Any, members: Source, diagnoses: Source, options: Options
 ) -> Reduced:
     """Reduce the input tables for a plan."""
-    return reduce_members(connection, members, diagnoses, _request(plan, options))
+    return reduce_members(connection, members, diagnoses, request_of(plan, options))
 
 
-def _request(plan: Plan, options: Options) -> Request:
-    references = {_reference(b.model) for b in plan.books}
-    if len(references) > 1:
-        raise InputError("the year's models differ in the date at which age counts")
+def request_of(plan: Plan, options: Options) -> Request:
+    """Say what a plan needs of the input tables."""
     return Request(
-        books=plan.books,
-        age_on=references.pop(),
-        counting=counting_of(plan),
-        forced=plan.segment is not None or plan.all_segments,
+        lanes=plan.lanes,
+        profiles=plan.profiles,
+        age_on=dt.date.fromisoformat(plan.age_reference),
+        service_year=plan.service_year,
+        refused=plan.refused,
+        refuse_esrd=plan.refuse_esrd,
         quarantine=options.on_error == "quarantine",
     )
-
-
-def _reference(model: RiskModel) -> dt.date:
-    return dt.date.fromisoformat(f"{model.facts.payment_year}-{model.facts.age_reference}")
 
 
 def score_batches(plan: Plan, population: Reduced) -> Iterator[tuple[pa.Table, pa.RecordBatch]]:
@@ -63,6 +58,22 @@ def score_batches(plan: Plan, population: Reduced) -> Iterator[tuple[pa.Table, p
             yield scoring[0].result(), scoring[1]
 
 
+@dataclass(frozen=True, slots=True)
+class LaneScores:
+    """What one lane made of a batch.
+
+    Attributes
+    ----------
+    who : int32, shape (n_taken,)
+        The rows of the batch that the lane takes.
+    raw
+        Their scores; places count within ``who``.
+    """
+
+    who: NDArray[np.int32]
+    raw: RawScores
+
+
 def score_batch(
     plan: Plan, batch: pa.RecordBatch, words: Sequence[Sequence[str]], quality: Quality
 ) -> pa.Table:
@@ -76,22 +87,86 @@ def score_batch(
         with the payment year's key as model.
     """
     ids, profile = batch.column("member_id"), batch.column("profile").to_numpy()
-    tables, payable = [], []
-    for i, book in enumerate(plan.books):
-        block = words_of(batch, words[i])
-        for segment in _segments(plan, book, profile):
-            scores = raw_scores(block, profile, book, segment)
-            paid = None
-            if plan.payment:
-                paid = component_score(
-                    scores.score.astype(np.int64), plan.payment.components[i], plan.payment
-                )
-                payable.append(paid)
-            _count_without_cell(book, profile, scores, quality)
-            tables.append(_score_table(ids, book, scores, paid))
-    if plan.payment and len(plan.books) > 1:
-        tables.append(_blend_table(ids, plan.payment, blend(payable, plan.payment)))
+    scored = [score_lane(plan, i, batch, names) for i, names in enumerate(words)]
+    paid, tables = _component_scores(plan, profile, scored), []
+    for i, lanes in enumerate(scored):
+        for lane in lanes:
+            _count_without_cell(plan, i, profile, lane, quality)
+            tables.append(_score_table(ids, plan, i, lane, paid.get(i)))
+    for program in plan.programs:
+        tables += _blended(ids, profile, program, scored, paid, quality)
     return pa.concat_tables(tables)
+
+
+def score_lane(
+    plan: Plan, lane: int, batch: pa.RecordBatch, names: Sequence[str]
+) -> list[LaneScores]:
+    """Score the members that a lane takes: once, or once for every segment."""
+    profile, takes = batch.column("profile").to_numpy(), plan.lanes[lane].takes
+    who = np.arange(len(profile), dtype=np.int32)
+    if takes is not None:
+        who = np.flatnonzero(takes[profile]).astype(np.int32)
+    if not names or not len(who):
+        return []
+    book, block = plan.lanes[lane].book, words_of(batch, names)
+    own = plan.seen[lane][profile if takes is None else profile[who]]
+    if takes is not None:
+        block = block.take(who, axis=1)
+    return [LaneScores(who, raw_scores(block, own, book, segment))
+            for segment in _segments(plan, book, own)]  # fmt: skip
+
+
+def _component_scores(
+    plan: Plan, profile: NDArray[np.int32], scored: Sequence[Sequence[LaneScores]]
+) -> dict[int, NDArray[np.int64]]:
+    """Return each lane's payment scores (thousandths), for the members it takes."""
+    paid: dict[int, NDArray[np.int64]] = {}
+    for program in plan.programs:
+        for share in program.shares:
+            for lane in scored[share.lane]:
+                raw = lane.raw.score.astype(np.int64)
+                score = component_score(raw, share.component, program.year)
+                pays = share.pays[profile[lane.who]]
+                paid[share.lane] = np.where(pays, score, paid.get(share.lane, 0))
+    return paid
+
+
+def program_scores(
+    profile: NDArray[np.int32],
+    program: Program,
+    scored: Sequence[Sequence[LaneScores]],
+    paid: Mapping[int, NDArray[np.int64]],
+) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    """Add each member's shares by weight and round.
+
+    Returns
+    -------
+    score : int64, shape (n_members,)
+        Thousandths.
+    shares : int8, shape (n_members,)
+        How many models pay for the member; 0 has no score.
+    """
+    total = np.zeros(len(profile), dtype=np.int64)
+    shares = np.zeros(len(profile), dtype=np.int8)
+    for share in program.shares:
+        for lane in scored[share.lane]:
+            pays = share.pays[profile[lane.who]]
+            total[lane.who] += np.where(pays, paid[share.lane] * share.weight, 0)
+            shares[lane.who] += pays
+    return round_half_up(total, program.common), shares
+
+
+def _blended(
+    ids: pa.Array, profile: NDArray[np.int32], program: Program,
+    scored: Sequence[Sequence[LaneScores]], paid: Mapping[int, NDArray[np.int64]],
+    quality: Quality,
+) -> list[pa.Table]:  # fmt: skip
+    """Return the blend's rows: members whom more than one model pays."""
+    score, shares = program_scores(profile, program, scored, paid)
+    if n := int((shares == 0).sum()):
+        quality.unpaid[program.year.key] = quality.unpaid.get(program.year.key, 0) + n
+    who = np.flatnonzero(shares > 1)
+    return [_blend_table(ids.take(pa.array(who)), program.year, score[who])] if len(who) else []
 
 
 def words_of(batch: pa.RecordBatch, names: Sequence[str]) -> NDArray[np.int64]:
@@ -118,30 +193,31 @@ def _segments(
 
 
 def _count_without_cell(
-    book: Rulebook, profile: NDArray[np.int32], scores: RawScores, quality: Quality
+    plan: Plan, lane: int, profile: NDArray[np.int32], scores: LaneScores, quality: Quality
 ) -> None:
     """Count members whose age and sex a forced segment does not price."""
-    without = int((~book.has_cell[profile, scores.segment]).sum())
+    own = plan.seen[lane][profile[scores.who]]
+    without = int((~plan.lanes[lane].book.has_cell[own, scores.raw.segment]).sum())
     if without:
         quality.without_cell += without
 
 
 def _score_table(
-    ids: pa.Array, book: Rulebook, scores: RawScores, paid: NDArray[np.int64] | None
+    ids: pa.Array, plan: Plan, lane: int, scores: LaneScores, paid: NDArray[np.int64] | None
 ) -> pa.Table:
-    n = len(ids)
+    book, n = plan.lanes[lane].book, len(scores.who)
     segment = pa.DictionaryArray.from_arrays(
-        pa.array(scores.segment), pa.array(book.segments, pa.string())
+        pa.array(scores.raw.segment), pa.array(book.segments, pa.string())
     )
     payment = pa.nulls(n, pa.float64()) if paid is None else pa.array(paid / 1000)
     return pa.table({
-        "member_id": ids,
-        "model": _constant(book.model.key, n),
+        "member_id": ids if n == len(ids) else ids.take(pa.array(scores.who)),
+        "model": _constant(plan.names[lane], n),
         "payment_year": pa.array(np.full(n, book.model.facts.payment_year, np.int16)),
         "segment": segment,
-        "raw_score": pa.array(scores.score / 1000),
+        "raw_score": pa.array(scores.raw.score / 1000),
         "payment_score": payment,
-        "conditions": _conditions(book, scores, n),
+        "conditions": _conditions(book, scores.raw, n),
     })  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Why: every score as a sum of factors, every diagnosis with a status and a reason."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +19,10 @@ from riskadj.features.conditions import (
     keep_most_severe,
     unpack_words,
 )
-from riskadj.features.profiles import AXES
 from riskadj.features.rulebook import Rulebook
 from riskadj.features.terms import add_variables
-from riskadj.scoring.plan import Options, Plan, counting_of
-from riskadj.scoring.raw import CHUNK, live_rows
+from riskadj.scoring.plan import Options, Plan
+from riskadj.scoring.raw import CHUNK, divided, live_rows
 from riskadj.tables import DIAGNOSIS_CODE, code_fault, normalized_sql
 
 COUNTED, SUPERSEDED, INVALID_AGE, INVALID_SEX, UNMAPPED, NOT_VALID = (
@@ -32,14 +31,21 @@ COUNTED, SUPERSEDED, INVALID_AGE, INVALID_SEX, UNMAPPED, NOT_VALID = (
 
 STATUS_CHUNK = 1 << 18
 """Members at a time where the loop is over distinct codes: the more, the fewer loops."""
-SEX_STRIDE = int(np.prod(AXES[2:]))
-"""How far apart in a profile number the sexes stand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some members of a population, as the kernel takes them."""
+    """Some members of a population, as the kernel takes them.
 
+    Attributes
+    ----------
+    place : int64, shape (n_members,)
+        Their rows in the population, ascending.
+    profile
+        Their profiles as the lane's rulebook sees them.
+    """
+
+    place: NDArray[np.int64]
     ids: pa.Array
     profile: NDArray[np.int32]
     words: NDArray[np.int64]
@@ -47,35 +53,48 @@ class Chunk:
 
 
 def chunks_of(
-    book: Rulebook,
-    population: pa.Table,
-    words: Sequence[str],
-    segments: Sequence[str | None],
-    size: int = CHUNK,
+    plan: Plan, lane: int, population: pa.Table, words: Sequence[str], size: int = CHUNK
 ) -> Iterator[Chunk]:
-    """Yield the population in chunks, once for each segment to price (None: the member's own)."""
-    for segment in segments:
+    """Yield the members that a lane takes, in chunks, once for each segment to price."""
+    book, takes = plan.lanes[lane].book, plan.lanes[lane].takes
+    segments = book.segments if plan.all_segments else (plan.segment,)
+    for segment in segments if words else ():
         for start in range(0, population.num_rows, size):
             part = population.slice(start, size).combine_chunks()
             profile = part["profile"].to_numpy()
-            block = np.stack([part[w].to_numpy() for w in words])
-            own = book.segment_of[profile] if segment is None else np.full(
-                len(profile), book.segments.index(segment), np.int8
-            )  # fmt: skip
-            yield Chunk(part["member_id"].combine_chunks(), profile, block, own)
+            if takes is not None:
+                who = np.flatnonzero(takes[profile])
+                part, profile = part.take(pa.array(who)).combine_chunks(), profile[who]
+            else:
+                who = np.arange(len(profile))
+            if len(who):
+                yield _chunk(part, plan.seen[lane][profile], start + who, words, (book, segment))
+
+
+def _chunk(
+    part: pa.Table, profile: NDArray[np.int32], place: NDArray[np.int64], words: Sequence[str],
+    priced: tuple[Rulebook, str | None],
+) -> Chunk:  # fmt: skip
+    book, segment = priced
+    own = book.segment_of[profile] if segment is None else np.full(
+        len(profile), book.segments.index(segment), np.int8
+    )  # fmt: skip
+    block = np.stack([part[w].to_numpy() for w in words])
+    return Chunk(place, part["member_id"].combine_chunks(), profile, block, own)
 
 
 def factor_table(plan: Plan, population: pa.Table, words: Sequence[Sequence[str]]) -> pa.Table:
     """Return ``member_id, model, segment, term, label, coefficient`` for every model of a plan."""
-    parts = []
-    for book, names in zip(plan.books, words, strict=True):
-        segments = book.segments if plan.all_segments else (plan.segment,)
-        parts += [_factors(c, book) for c in chunks_of(book, population, names, segments)]
-    return pa.concat_tables(parts)
+    return pa.concat_tables([
+        _factors(chunk, plan, lane)
+        for lane, names in enumerate(words)
+        for chunk in chunks_of(plan, lane, population, names)
+    ])  # fmt: skip
 
 
-def _factors(chunk: Chunk, book: Rulebook) -> pa.Table:
-    """Return a chunk's factors, ordered by member, demographic ones first."""
+def _factors(chunk: Chunk, plan: Plan, lane: int) -> pa.Table:
+    """Return a chunk's factors, ordered by member: demographic ones first, a divisor last."""
+    book = plan.lanes[lane].book
     rows = live_rows(chunk.words, chunk.profile, book)
     cell_member, cell = np.nonzero(
         (book.cells[:, chunk.profile] & book.cell_priced[:, chunk.segment]).T
@@ -87,19 +106,37 @@ def _factors(chunk: Chunk, book: Rulebook) -> pa.Table:
         book.cell_worth[cell, chunk.segment[cell_member]],
         book.worth[bit, chunk.segment[member]],
     ))  # fmt: skip
+    names = [*book.cell_names, *(book.names.get(b, "") for b in range(book.n_bits)),
+             *(d.name for d in book.model.divisors)]  # fmt: skip
+    divided_who, divisor, change = _divided(chunk, book, who, worth)
+    who = np.concatenate((who, divided_who))
+    term = np.concatenate((term, divisor + len(book.cell_names) + book.n_bits))
+    worth = np.concatenate((worth, change))
     order = np.argsort(who, kind="stable")
-    names = [*book.cell_names, *(book.names.get(b, "") for b in range(book.n_bits))]
     labels = book.model.labels
     term_names = pa.array(names, pa.string())
     term_labels = pa.array([labels.get(n, "") for n in names], pa.string())
     return pa.table({
         "member_id": chunk.ids.take(pa.array(who[order])),
-        "model": pa.array([book.model.key]).take(pa.array(np.zeros(len(who), np.int8))),
+        "model": pa.array([plan.names[lane]]).take(pa.array(np.zeros(len(who), np.int8))),
         "segment": pa.array(book.segments).take(pa.array(chunk.segment[who[order]])),
         "term": term_names.take(pa.array(term[order])),
         "label": term_labels.take(pa.array(term[order])),
         "coefficient": pa.array(worth[order] / 1000),
     })  # fmt: skip
+
+
+def _divided(
+    chunk: Chunk, book: Rulebook, who: NDArray[np.int64], worth: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return who has a divisor, which one, and what dividing adds to the sum of the others."""
+    number = np.full(len(book.segments), -1)
+    for i, divisor in enumerate(book.model.divisors):
+        number[book.segments.index(divisor.segment)] = i
+    these = np.flatnonzero(number[chunk.segment] >= 0)
+    total = np.bincount(who, worth, minlength=len(chunk.segment)).astype(np.int32)[these]
+    change = divided(total, chunk.segment[these], book).astype(np.int64) - total
+    return these, number[chunk.segment[these]], change
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +148,7 @@ class Trace:
     rows : bool, shape (n_bits, n_members)
         What holds at the end.
     dropped_by : int16, shape (n_categories, n_members)
-        The category that outranked a condition, -1 if none, -2 if it lacked its companion.
+        The category that outranked a condition, -1 if none, -2 if a rule before them did.
     """
 
     rows: Rows
@@ -145,17 +182,30 @@ def status_table(
     One row for each distinct (member, normalized code) and condition that the code means; every
     diagnosis of a scored member is there.
     """
-    pairs = distinct_diagnoses(population, diagnoses, counting_of(plan), options)
-    place = pairs["place"].to_numpy()
+    plan = replace(plan, all_segments=False)  # a status does not depend on the segment
+    known: dict[tuple[str, ...], pa.Table] = {}
     parts = []
-    for book, names in zip(plan.books, words, strict=True):
-        reader = CodeReader(book)
-        start = 0
-        for chunk in chunks_of(book, population, names, (plan.segment,), STATUS_CHUNK):
-            first, end = np.searchsorted(place, (start, start + len(chunk.ids)))
-            parts.append(_statuses(chunk, pairs.slice(first, end - first), start, book, reader))
-            start += len(chunk.ids)
+    for lane, names in enumerate(words):
+        sources = plan.lanes[lane].data_sources
+        if sources not in known:
+            counting = Counting(plan.service_year, sources)
+            known[sources] = distinct_diagnoses(population, diagnoses, counting, options)
+        pairs, reader = known[sources], CodeReader(plan.lanes[lane].book)
+        place = pairs["place"].to_numpy()
+        for chunk in chunks_of(plan, lane, population, names, STATUS_CHUNK):
+            first, end = np.searchsorted(place, (chunk.place[0], chunk.place[-1] + 1))
+            own = _of_members(pairs.slice(first, end - first), chunk.place)
+            parts.append(_statuses(chunk, own, plan.names[lane], reader))
     return pa.concat_tables(parts)
+
+
+def _of_members(pairs: pa.Table, places: NDArray[np.int64]) -> pa.Table:
+    """Keep the pairs of some members, their places counted among those."""
+    place = pairs["place"].to_numpy()
+    row = np.searchsorted(places, place)
+    mine = places[np.minimum(row, len(places) - 1)] == place
+    kept = pairs.filter(pa.array(mine))
+    return kept.set_column(0, "place", pa.array(row[mine]))
 
 
 def distinct_diagnoses(
@@ -220,13 +270,12 @@ class CodeReader:
         return self._other_years
 
 
-def _statuses(
-    chunk: Chunk, pairs: pa.Table, start: int, book: Rulebook, reader: CodeReader
-) -> pa.Table:
+def _statuses(chunk: Chunk, pairs: pa.Table, model: str, reader: CodeReader) -> pa.Table:
     """Give a chunk's diagnoses their status; loops over distinct codes and reasons, not members."""
+    book = reader.book
     trace = trace_of(chunk, book)
     unpriced = {i: s.key for i, s in enumerate(book.model.segments) if not s.uses_diagnoses}
-    place = pairs["place"].to_numpy() - start
+    place = pairs["place"].to_numpy()
     found: list[tuple[NDArray[np.int64], str, str | None, str, str]] = []
     for (code, why), who in _groups(pairs):
         if why is None:
@@ -250,7 +299,7 @@ def _statuses(
     return pa.table({
         "member_id": chunk.ids.take(pa.array(at[order])),
         "diagnosis_code": code,
-        "model": pa.array([book.model.key], pa.string()).take(pa.array(which * 0)),
+        "model": pa.array([model], pa.string()).take(pa.array(which * 0)),
         "condition": condition, "status": status, "because": because,
     })  # fmt: skip
 
@@ -309,7 +358,10 @@ def _live(
         elif by == -2:
             rule = next(s for t, s in book.requires_any if t == category)
             needs = ", ".join(book.names[b] for b in rule)
-            status, because = SUPERSEDED, f"{name} counts only together with one of {needs}"
+            because = f"{name} counts only together with one of {needs}" if needs else (
+                f"{book.model.facts.title} never counts {name}"
+            )  # fmt: skip
+            status = SUPERSEDED
         else:
             status, because = SUPERSEDED, f"{book.names[int(by)]} outranks {name}"
         yield rows[fate == by], code, name, status, because
@@ -322,7 +374,7 @@ def _invalid(
     """Say which edit a code fails: sex if no row allows the member's sex, else age."""
     variants = [reader.variants[bit] for bit in meanings]
     name = reader.book.names[variants[0].category]
-    male = chunk.profile[place[rows]] // SEX_STRIDE % 2 == 1
+    male = reader.book.male[chunk.profile[place[rows]]]
     for is_male, sex in ((False, "F"), (True, "M")):
         these = rows[male == is_male]
         if len(these):

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,21 +13,48 @@ from numpy.typing import NDArray
 
 from riskadj.catalog import models_root
 from riskadj.cited import Cited, read_cited
-from riskadj.errors import ModelFolderError, NotPublishedError
+from riskadj.errors import ModelFolderError, NotPublishedError, OptionError
 
 Thousandths = NDArray[np.int64]
-STEPS = ("normalize", "coding_adjustment", "round")
+STEPS = {
+    "normalize": ("normalization_factor", "/"),
+    "coding_adjustment": ("coding_adjustment", "x 1 -"),
+    "renormalize": ("national_mean", "/"),
+    "growth_cap": ("growth_cap_factor", "x"),
+    "coding_intensity": ("coding_intensity_factor", "/"),
+}
+"""Each step of a chain besides ``round``: the component's value that it uses, and how."""
+SUPPLIED, UNVERIFIED = "supplied", "unverified"
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One model's share of a payment year."""
+    """One model's share of a payment year.
+
+    Attributes
+    ----------
+    when
+        Whose share it is, as a guard over a member's status; empty for everybody.
+    values
+        The cited values that the chain's steps use, by name. A value that the user must supply
+        is None until it is.
+    """
 
     model: str
+    when: str
     weight: Cited
-    normalization_factor: Cited
-    coding_adjustment: Cited
     diagnosis_sources: Cited
+    values: Mapping[str, Cited]
+
+    @property
+    def cited(self) -> dict[str, Cited]:
+        """Every value of the component, by name."""
+        return {"weight": self.weight, **self.values, "diagnosis_sources": self.diagnosis_sources}
+
+    @property
+    def unverified(self) -> tuple[str, ...]:
+        """The names of values that were read in no document."""
+        return tuple(name for name, c in self.cited.items() if c.evidence == UNVERIFIED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +66,9 @@ class PaymentYear:
     component_steps
         The chain of one component, in order; see ``models/payment``. A blend is always weighed
         and then rounded.
+    frailty
+        Whose score a contract's frailty factor is added to, and where that is said; None where
+        the program has none.
     evidence
         How well the order and the rounding are known.
     """
@@ -46,6 +77,7 @@ class PaymentYear:
     payment_year: int
     components: tuple[Component, ...]
     component_steps: tuple[str, ...]
+    frailty: Cited | None
     evidence: str
 
     @property
@@ -54,17 +86,22 @@ class PaymentYear:
         return f"{self.program}/{self.payment_year}"
 
     @property
-    def single_sources(self) -> tuple[str, ...]:
-        """The values that rest on a single source, as caveats."""
-        return tuple(
-            f"payment {self.key}: {name.replace('_', ' ')} {cited.value} of {c.model} rests on a "
-            f"single source ({cited.source})"
+    def caveats(self) -> tuple[str, ...]:
+        """What of the chain and its values an output must say."""
+        grades = {"single source": "rests on a single source", SUPPLIED: "was supplied",
+                  UNVERIFIED: "is unverified and was accepted"}  # fmt: skip
+        found = [
+            f"payment {self.key}: {name.replace('_', ' ')} {_told(cited.value)} of {c.model}"
+            f"{f' ({c.when})' if c.when else ''} {grades[cited.evidence]} ({cited.source})"
             for c in self.components
-            for name, cited in (
-                ("weight", c.weight), ("normalization_factor", c.normalization_factor)
-            )
-            if cited.evidence == "single source"
-        )  # fmt: skip
+            for name, cited in c.cited.items()
+            if cited.evidence in grades
+        ]
+        return (f"payment chain {self.key}: {self.evidence}", *dict.fromkeys(found))
+
+
+def _told(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,29 +113,46 @@ class Step:
     value: Fraction
 
 
-def load_payment_year(payer: str, payment_year: int) -> PaymentYear:
+def payers() -> list[str]:
+    """Return the programs that have payment rules."""
+    return sorted(p.name for p in (models_root() / "payment").iterdir() if p.is_dir())
+
+
+def load_payment_year(
+    payer: str, payment_year: int, supplied: Mapping[str, Cited] | None = None
+) -> PaymentYear:
     """Read ``models/payment/<payer>/<payment_year>.toml``.
+
+    Parameters
+    ----------
+    supplied
+        What the program asks the user for, by name: see ``read_supplied``.
 
     Raises
     ------
     NotPublishedError
         The payer or the year has no file, or a value of it was found nowhere.
+    OptionError
+        A value that the program asks for is not supplied, or one that it does not ask for is.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9-]*", payer):
-        raise NotPublishedError(f"No payer {payer!r}. There is: ma")
+    there = payers()
+    if payer not in there:
+        raise NotPublishedError(f"No payer {payer!r}. There are: {', '.join(there)}")
     folder = models_root() / "payment" / payer
     path = folder / f"{payment_year}.toml"
     if not path.is_file():
-        years = sorted(p.stem for p in folder.glob("*.toml"))
-        known = ", ".join(years) or "no such payer; there is: ma"
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.toml")))
         raise NotPublishedError(f"No payment rules for {payer!r} {payment_year}. Known: {known}")
     head = tomllib.loads(path.read_text(encoding="utf-8"))
     _check(head, str(path))
+    reader = _Reader(str(path), f"{payer}/{payment_year}", dict(supplied or {}))
+    steps = tuple(head["chain"]["component"])
     return PaymentYear(
         program=payer,
         payment_year=payment_year,
-        components=tuple(_component(row, str(path)) for row in head["component"]),
-        component_steps=tuple(head["chain"]["component"]),
+        components=tuple(reader.component(row, steps) for row in head["component"]),
+        component_steps=steps,
+        frailty=read_cited(head, "frailty", str(path)) if "frailty" in head else None,
         evidence=f"{head['chain']['evidence']}: {head['chain']['source']}",
     )
 
@@ -107,17 +161,84 @@ def _check(head: Mapping[str, Any], where: str) -> None:
     if head.get("schema") != 1 or head["chain"]["decimals"] != 3:
         raise ModelFolderError(f"{where}: only schema 1 with 3 decimals is known")
     steps = head["chain"]["component"]
-    if odd := set(steps) - set(STEPS):
+    if odd := set(steps) - {*STEPS, "round"}:
         raise ModelFolderError(f"{where}: unknown steps {sorted(odd)}")
     if steps[-1] != "round" or head["chain"]["blend"] != ["weigh", "round"]:
         raise ModelFolderError(f"{where}: a chain ends in round, a blend is weigh, round")
-    if sum(Fraction(c["weight"]["value"]) for c in head["component"]) != 1:
-        raise ModelFolderError(f"{where}: the weights do not add up to 1")
+    totals: dict[str, Fraction] = {}
+    for row in head["component"]:
+        when = row.get("when", "")
+        totals[when] = totals.get(when, Fraction(0)) + Fraction(row["weight"]["value"])
+    if set(totals.values()) != {Fraction(1)}:
+        raise ModelFolderError(f"{where}: the weights of one status do not add up to 1")
 
 
-def _component(row: Mapping[str, Any], where: str) -> Component:
-    names = ("weight", "normalization_factor", "coding_adjustment", "diagnosis_sources")
-    return Component(row["model"], *(read_cited(row, name, where) for name in names))
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads components, filling in what the user supplied."""
+
+    where: str
+    key: str
+    supplied: Mapping[str, Cited]
+
+    def component(self, row: Mapping[str, Any], steps: Sequence[str]) -> Component:
+        names = [STEPS[s][0] for s in steps if s != "round"]
+        known = {"model", "when", "weight", "diagnosis_sources", *names}
+        if odd := sorted(set(row) - known):
+            raise ModelFolderError(f"{self.where}: no step of the chain uses {', '.join(odd)}")
+        return Component(
+            model=row["model"],
+            when=row.get("when", ""),
+            weight=read_cited(row, "weight", self.where),
+            diagnosis_sources=read_cited(row, "diagnosis_sources", self.where),
+            values={name: self._value(row, name) for name in names},
+        )
+
+    def _value(self, row: Mapping[str, Any], name: str) -> Cited:
+        asked = row.get(name)
+        if not isinstance(asked, Mapping) or "supply" not in asked:
+            return read_cited(row, name, self.where)
+        if (given := self.supplied.get(asked["supply"])) is not None:
+            return Cited(given.value, given.source, SUPPLIED)
+        raise OptionError(
+            f"{self.key} needs {asked['supply']}: {asked['what']}. Write it, with its source, into "
+            "a file given as --parameters"
+        )
+
+
+def asked_of_user(payer: str, payment_year: int) -> dict[str, str]:
+    """Return what a program asks the user for: name and what it is."""
+    path = models_root() / "payment" / payer / f"{payment_year}.toml"
+    head = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {
+        value["supply"]: value["what"]
+        for row in head["component"]
+        for value in row.values()
+        if isinstance(value, Mapping) and "supply" in value
+    }
+
+
+def read_supplied(path: Path) -> dict[str, Cited]:
+    """Read values that the user supplies: TOML, ``name = { value = "0.985", source = "..." }``.
+
+    Raises
+    ------
+    OptionError
+        The file cannot be read, or a value is not a decimal with its source.
+    """
+    try:
+        rows = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        raise OptionError(f"--parameters {path}: cannot be read as TOML") from None
+    found = {}
+    for name, row in rows.items():
+        keys = set(row) if isinstance(row, Mapping) else set()
+        if keys != {"value", "source"} or not str(row["source"]).strip():
+            raise OptionError(f'{path}: {name} needs {{ value = "0.985", source = "..." }}')
+        if not re.fullmatch(r"-?\d+(\.\d+)?", str(row["value"])):
+            raise OptionError(f"{path}: the value of {name} is not a decimal in quotes")
+        found[name] = Cited(str(row["value"]), str(row["source"]), SUPPLIED)
+    return found
 
 
 def component_score(raw: Thousandths, component: Component, year: PaymentYear) -> Thousandths:
@@ -125,11 +246,22 @@ def component_score(raw: Thousandths, component: Component, year: PaymentYear) -
     return _apply(raw, year.component_steps, component)
 
 
-def blend(scores: Sequence[Thousandths], year: PaymentYear) -> Thousandths:
-    """Add the components' payment scores by weight and round (thousandths in and out)."""
-    weights = [Fraction(c.weight.number) for c in year.components]
+def common_weights(components: Sequence[Component]) -> tuple[list[int], int]:
+    """Return the weights as whole numbers over one denominator.
+
+    >>> from riskadj.scoring.payment import load_payment_year
+    >>> common_weights(load_payment_year("ma", 2024).components)
+    ([67, 33], 100)
+    """
+    weights = [Fraction(c.weight.number) for c in components]
     common = int(np.lcm.reduce([w.denominator for w in weights]))
-    total = sum(score * int(weight * common) for score, weight in zip(scores, weights, strict=True))
+    return [int(w * common) for w in weights], common
+
+
+def blend(scores: Sequence[Thousandths], year: PaymentYear) -> Thousandths:
+    """Add all components' payment scores by weight and round (thousandths in and out)."""
+    weights, common = common_weights(year.components)
+    total = sum(score * weight for score, weight in zip(scores, weights, strict=True))
     return round_half_up(np.asarray(total, dtype=np.int64), common)
 
 
@@ -152,8 +284,7 @@ def chain_of(raw: int, component: Component, year: PaymentYear) -> list[Step]:
                                                value.denominator)[0]), 1000)  # fmt: skip
             steps.append(Step("round", "3 decimals", value))
         else:
-            factor = _factor(name, component)
-            value *= factor
+            value *= _factor(name, component)
             steps.append(Step(name, _shown(name, component), value))
     return steps
 
@@ -171,12 +302,14 @@ def _apply(score: Thousandths, steps: Sequence[str], component: Component) -> Th
 
 
 def _factor(name: str, component: Component) -> Fraction:
-    if name == "normalize":
-        return 1 / Fraction(component.normalization_factor.number)
-    return 1 - Fraction(component.coding_adjustment.number)
+    key, how = STEPS[name]
+    number = Fraction(component.values[key].number)
+    if how == "/" and number <= 0:
+        raise OptionError(f"{key} {number} of {component.model} is not above 0")
+    return {"/": lambda: 1 / number, "x": lambda: number, "x 1 -": lambda: 1 - number}[how]()
 
 
 def _shown(name: str, component: Component) -> str:
-    if name == "normalize":
-        return f"/ {component.normalization_factor.value}"
-    return f"x (1 - {component.coding_adjustment.value})"
+    key, how = STEPS[name]
+    value = component.values[key].value
+    return f"x (1 - {value})" if how == "x 1 -" else f"{how} {value}"

@@ -15,11 +15,21 @@ import numpy as np
 
 from riskadj.catalog import resolve_model
 from riskadj.errors import InputError, OptionError
-from riskadj.features.profiles import N_PROFILES, profile_of
 from riskadj.features.rulebook import Rulebook, compile_rulebook
 from riskadj.manifest import MANIFEST
 from riskadj.model import AGE_LIMIT, RiskModel
-from riskadj.tables import DUAL, OREC, SEX, Field, normalized_code, plain
+from riskadj.tables import (
+    DUAL,
+    ESRD,
+    ESRD_STAGES,
+    MONTHS_SINCE_TRANSPLANT,
+    OREC,
+    SEX,
+    EsrdStage,
+    Field,
+    normalized_code,
+    plain,
+)
 
 
 class Factor(NamedTuple):
@@ -114,7 +124,7 @@ def bit_rules(book: Rulebook) -> BitRules:
         terms=tuple((1 << t.bit, _mask(t.needs)) for t in book.terms),
         flags=sum(
             (flag.astype(np.int64) << i for i, (_, flag) in enumerate(book.flags)),
-            np.zeros(N_PROFILES, np.int64),
+            np.zeros(book.profiles.size, np.int64),
         ).tolist(),
         first_flag=book.flags[0][0] if book.flags else 0,
         counts=tuple(by_number),
@@ -206,6 +216,10 @@ class PersonScorer:
             if (factor := priced[bit]) is not None:
                 factors.append(factor)
                 total += worth[bit]
+        if (by := int(book.divisor[chosen])) != 1000:
+            change = (2000 * total + by) // (2 * by) - total
+            factors.append(divisor_factor(book, chosen, change))
+            total += change
         return MemberScore(book.model.key, book.segments[chosen], total / 1000,
                            tuple(conditions), tuple(factors), self.caveats)  # fmt: skip
 
@@ -217,6 +231,12 @@ class PersonScorer:
                 self.book, profile, segment
             )
         return known
+
+
+def divisor_factor(book: Rulebook, segment: int, change: int) -> Factor:
+    """Return what dividing a segment's sum adds to it, in thousandths, as a factor."""
+    found = next(d for d in book.model.divisors if d.segment == book.segments[segment])
+    return Factor(found.name, found.label, change / 1000)
 
 
 def demographic_factors(book: Rulebook, profile: int, segment: int) -> tuple[Factor, ...]:
@@ -256,6 +276,9 @@ def score_member(
     long_term_institutional: bool = False,
     new_enrollee: bool = False,
     chronic_snp: bool = False,
+    esrd_status: str | None = None,
+    months_since_transplant: int | None = None,
+    low_income: bool = False,
     segment: str | None = None,
 ) -> MemberScore:
     """Score one member without an engine.
@@ -270,6 +293,10 @@ def score_member(
         0 age, 1 disability, 2 ESRD, 3 both.
     diagnoses
         ICD-10-CM codes; dots, blanks and case do not matter.
+    esrd_status, months_since_transplant
+        ``none``, ``dialysis``, ``transplant`` (months 1 to 3) or ``graft`` (from month 4 on).
+    low_income
+        Whether the month has the low-income subsidy (Part D).
     model
         Registry key such as ``"cms-hcc-v28/2026"``, or a ``Path`` to a model folder.
     segment
@@ -295,12 +322,39 @@ def score_member(
         wrong = sum(not isinstance(code, str) for code in codes)
         raise InputError(f"diagnoses: {wrong} of {len(codes)} values are not text")
     scorer = person_scorer(model)
-    profile = profile_of(
-        _whole_age(age), _read(SEX, sex), _read(OREC, original_reason_entitlement_code),
-        _read(DUAL, dual_status_code), _yes_no("long_term_institutional", long_term_institutional),
-        _yes_no("new_enrollee", new_enrollee), _yes_no("chronic_snp", chronic_snp),
-    )  # fmt: skip
-    return scorer.score(profile, codes, segment_number(segment, scorer.book))
+    status = {
+        "age": _whole_age(age), "sex": _read(SEX, sex),
+        "orec": _read(OREC, original_reason_entitlement_code),
+        "dual": _read(DUAL, dual_status_code),
+        "long_term_institutional": _yes_no("long_term_institutional", long_term_institutional),
+        "new_enrollee": _yes_no("new_enrollee", new_enrollee),
+        "chronic_snp": _yes_no("chronic_snp", chronic_snp),
+        "esrd_stage": _esrd_stage(esrd_status, months_since_transplant),
+        "low_income": _yes_no("low_income", low_income),
+    }  # fmt: skip
+    profile = scorer.book.profiles.number(status)
+    number = segment_number(segment, scorer.book)
+    if number is None:
+        _refuse_other_status(scorer.book, profile, status["esrd_stage"])
+    return scorer.score(profile, codes, number)
+
+
+def _refuse_other_status(book: Rulebook, profile: int, stage: int) -> None:
+    if stage and "esrd_stage" not in book.profiles.axes:
+        raise InputError(f"esrd_status: {book.model.key} does not pay ESRD months")
+    if book.segment_of[profile] < 0:
+        raise InputError(f"esrd_status: {book.model.key} pays ESRD months only")
+
+
+def _esrd_stage(status: object, months: object) -> int:
+    """Return the stage that a status and the months since a transplant make together."""
+    found = (_read(ESRD, status), _read(MONTHS_SINCE_TRANSPLANT, months))
+    if found not in ESRD_STAGES:
+        raise InputError(
+            "months_since_transplant: 1 to 3 go with esrd_status transplant, 4 and more with "
+            "graft, and none with any other"
+        )
+    return ESRD_STAGES.index(EsrdStage(*found))
 
 
 def segment_number(segment: str | None, book: Rulebook) -> int | None:

@@ -1,52 +1,134 @@
 """What to score and how: the models of a payment year, segments, errors, memory."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from riskadj.catalog import resolve_model
-from riskadj.engine.diagnoses import Counting
+from riskadj.cited import Cited
+from riskadj.engine.words import Lane
 from riskadj.errors import InputError, OptionError
+from riskadj.features.profiles import Profiles, holds, status_facts, union_of
 from riskadj.features.rulebook import Rulebook, compile_rulebook
 from riskadj.model import RiskModel
-from riskadj.scoring.payment import PaymentYear, load_payment_year
+from riskadj.scoring.payment import Component, PaymentYear, common_weights, load_payment_year
 
 OnError = Literal["raise", "quarantine"]
+NO_ESRD_MODEL = "esrd_status is not none: CMS-HCC models do not pay ESRD months"
+ESRD_ONLY = "esrd_status is none: ESRD models pay ESRD months only"
+
+Members = NDArray[np.bool_]
+"""Which profiles: bool, shape (n_profiles,)."""
+
+
+class Share(NamedTuple):
+    """A component of a payment year, the lane whose scores it pays, and whose scores.
+
+    ``weight`` is a whole number over the plan's common denominator.
+    """
+
+    lane: int
+    component: Component
+    pays: Members
+    weight: int
+
+
+class Program(NamedTuple):
+    """A payment year in a plan.
+
+    Attributes
+    ----------
+    common
+        The denominator of the shares' weights.
+    """
+
+    year: PaymentYear
+    shares: tuple[Share, ...]
+    common: int
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to score: rulebooks, and how the payment year turns their scores into one.
+    """What to score: rulebooks, and how payment years turn their scores into one.
 
     Attributes
     ----------
-    books
-        One rulebook a component.
-    payment
-        The payment year's chain, or None for raw scores only.
+    lanes
+        One a rulebook and set of diagnosis sources.
+    profiles
+        The axes that the lanes and the shares' guards ask for.
+    seen : tuple of int32, shape (n_profiles,)
+        Each lane's own profile of a profile.
+    programs
+        The payment years' chains; none for raw scores only.
     segment
         Forces this segment; ``all_segments`` prices every one instead.
+    refused
+        Why members of some profiles are paid by no model.
     """
 
-    books: tuple[Rulebook, ...]
-    payment: PaymentYear | None = None
+    lanes: tuple[Lane, ...]
+    profiles: Profiles
+    seen: tuple[NDArray[np.int32], ...]
+    programs: tuple[Program, ...] = ()
     segment: str | None = None
     all_segments: bool = False
+    refused: tuple[tuple[str, Members], ...] = ()
+
+    @property
+    def books(self) -> tuple[Rulebook, ...]:
+        """The lanes' rulebooks."""
+        return tuple(lane.book for lane in self.lanes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Each lane's model, with its sources where a model has more than one lane."""
+        keys = [b.model.key for b in self.books]
+        return tuple(
+            key if keys.count(key) == 1 else f"{key} ({', '.join(lane.data_sources)})"
+            for key, lane in zip(keys, self.lanes, strict=True)
+        )
 
     @property
     def models(self) -> tuple[str, ...]:
         """The keys of the models."""
-        return tuple(b.model.key for b in self.books)
+        return tuple(dict.fromkeys(b.model.key for b in self.books))
+
+    @property
+    def forced(self) -> bool:
+        """Whether segments are forced, so that the member's status does not choose one."""
+        return self.segment is not None or self.all_segments
+
+    @property
+    def refuse_esrd(self) -> bool:
+        """Whether ESRD members are refused because nothing asks for ESRD status."""
+        return not self.forced and "esrd_stage" not in self.profiles.axes
+
+    @property
+    def service_year(self) -> int:
+        """The data-collection year: the calendar year before the payment year."""
+        years = {b.model.facts.payment_year for b in self.books}
+        if len(years) > 1:
+            raise InputError("the models differ in their payment year: score them apart")
+        return years.pop() - 1
+
+    @property
+    def age_reference(self) -> str:
+        """The date at which age counts, in ISO form."""
+        days = {b.model.facts.age_reference for b in self.books}
+        if len(days) > 1:
+            raise InputError("the models differ in the date at which age counts: score them apart")
+        return f"{self.service_year + 1}-{days.pop()}"
 
     @property
     def caveats(self) -> tuple[str, ...]:
-        """What every output must say of the models and the chain."""
+        """What every output must say of the models and the chains."""
         own = [f"{b.model.key}: {c}" for b in self.books for c in b.model.facts.caveats]
-        chain = (
-            [f"payment chain {self.payment.key}: {self.payment.evidence}"] if self.payment else []
-        )
-        return (*own, *chain, *(self.payment.single_sources if self.payment else ()))
+        return (*dict.fromkeys(own), *(c for p in self.programs for c in p.year.caveats))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +160,63 @@ def plan_model(model: RiskModel, segment: str | None = None, all_segments: bool 
             f"segment {segment!r}: expected one of {', '.join(book.segments)}, "
             "and not together with all_segments"
         )
-    return Plan((book,), None, segment, all_segments)
+    if segment is None and not all_segments:
+        return plan_models([model])
+    everybody = np.arange(book.profiles.size, dtype=np.int32)
+    return Plan((Lane(book),), book.profiles, (everybody,), (), segment, all_segments)
+
+
+def plan_models(models: Sequence[RiskModel]) -> Plan:
+    """Plan raw scores of several models in one pass; each scores the members it is for."""
+    books = [compile_rulebook(m) for m in models]
+    if len({b.model.key for b in books}) < len(books):
+        raise OptionError("a model is given twice")
+    profiles = union_of(b.profiles for b in books)
+    seen = [profiles.as_seen_by(b.profiles) for b in books]
+    takes = [_is_for(b, profiles, s) for b, s in zip(books, seen, strict=True)]
+    lanes = tuple(Lane(b, (), _or_none(t)) for b, t in zip(books, takes, strict=True))
+    return Plan(lanes, profiles, tuple(seen), refused=_refused(profiles, takes, ()))
+
+
+def _is_for(book: Rulebook, profiles: Profiles, seen: NDArray[np.int32]) -> Members:
+    """Say which profiles a model has a segment for; one that never asks for ESRD is not for it."""
+    members = book.segment_of[seen] >= 0
+    if "esrd_stage" in profiles.axes and "esrd_stage" not in book.profiles.axes:
+        members &= profiles.values()["esrd_stage"] == 0
+    return members
+
+
+def _or_none(members: Members) -> Members | None:
+    return None if members.all() else members
+
+
+def _refused(
+    profiles: Profiles, takes: Iterable[Members], why: Iterable[tuple[str, Members]]
+) -> tuple[tuple[str, Members], ...]:
+    """Return the profiles that nothing takes, with the reason that is known of them."""
+    left = ~np.logical_or.reduce(list(takes))
+    found = []
+    for reason, members in (*why, *_by_esrd(profiles)):
+        if (these := left & members).any():
+            found.append((reason, these))
+            left = left & ~members
+    return tuple(found)
+
+
+def _by_esrd(profiles: Profiles) -> Iterator[tuple[str, Members]]:
+    if "esrd_stage" in profiles.axes:
+        none = profiles.values()["esrd_stage"] == 0
+        yield ESRD_ONLY, none
+        yield NO_ESRD_MODEL, ~none
 
 
 def plan_payment_year(
-    payer: str, payment_year: int, models: Mapping[str, str | Path] | None = None
+    payer: str,
+    payment_year: int,
+    models: Mapping[str, str | Path] | None = None,
+    *,
+    accept_unverified: bool = False,
+    supplied: Mapping[str, Cited] | None = None,
 ) -> Plan:
     """Plan the payment scores of a year.
 
@@ -90,28 +224,111 @@ def plan_payment_year(
     ----------
     models
         Models to take instead of the published ones, by the key they replace.
+    accept_unverified
+        Use values that were read in no document; else the members they would pay are refused.
+    supplied
+        What the program asks the user for: see ``payment.read_supplied``.
+
+    Raises
+    ------
+    NotPublishedError
+        The year, or every model that it blends, is not published.
+    OptionError
+        All members would be paid by unverified values, or a value must be supplied.
     """
-    year = load_payment_year(payer, payment_year)
-    instead = dict(models or {})
+    year = load_payment_year(payer, payment_year, supplied)
+    _check_instead(year, dict(models or {}))
+    usable, why = _usable(year, accept_unverified)
+    chosen = {c.model: _chosen(c, year, dict(models or {})) for c in usable}
+    books = {key: compile_rulebook(m) for key, m in chosen.items()}
+    profiles = union_of((b.profiles for b in books.values()), (c.when for c in year.components))
+    facts = status_facts(profiles)
+    lanes = list(dict.fromkeys((c.model, tuple(c.diagnosis_sources.value)) for c in usable))
+    seen = [profiles.as_seen_by(books[key].profiles) for key, _ in lanes]
+    fits = [_is_for(books[key], profiles, s) for (key, _), s in zip(lanes, seen, strict=True)]
+    weights, common = common_weights(usable)
+    shares = []
+    for c, weight in zip(usable, weights, strict=True):
+        lane = lanes.index((c.model, tuple(c.diagnosis_sources.value)))
+        shares.append(Share(lane, c, fits[lane] & holds(c.when, facts), weight))
+    takes = [np.logical_or.reduce([s.pays for s in shares if s.lane == i])
+             for i in range(len(lanes))]  # fmt: skip
+    return Plan(
+        tuple(Lane(books[key], sources, _or_none(t))
+              for (key, sources), t in zip(lanes, takes, strict=True)),
+        profiles, tuple(seen), (Program(year, tuple(shares), common),),
+        refused=_refused(profiles, takes, [(text, holds(when, facts)) for when, text in why]),
+    )  # fmt: skip
+
+
+def _usable(
+    year: PaymentYear, accept_unverified: bool
+) -> tuple[list[Component], list[tuple[str, str]]]:
+    """Return the components that can pay, and ``(when, why not)`` of the others.
+
+    Components of one status pay together or not at all.
+    """
+    barred = {}
+    for c in year.components:
+        if c.unverified and not accept_unverified:
+            names = ", ".join(n.replace("_", " ") for n in c.unverified)
+            barred[c.when] = f"{year.key}: {names} of {c.model} is unverified: --accept-unverified"
+    usable = [c for c in year.components if c.when not in barred]
+    if not usable:
+        raise OptionError("; ".join(barred.values()) + " uses it and says so")
+    return usable, list(barred.items())
+
+
+def _check_instead(year: PaymentYear, instead: Mapping[str, str | Path]) -> None:
     if odd := sorted(set(instead) - {c.model for c in year.components}):
-        wanted = ", ".join(c.model for c in year.components)
+        wanted = ", ".join(dict.fromkeys(c.model for c in year.components))
         raise OptionError(f"{year.key} does not use {', '.join(odd)}; it uses {wanted}")
-    chosen = [resolve_model(instead.get(c.model, c.model)) for c in year.components]
-    for model, component in zip(chosen, year.components, strict=True):
-        family = component.model.partition("/")[0]
-        if (model.facts.model, model.facts.payment_year) != (family, payment_year):
-            raise OptionError(
-                f"{model.key} is {model.facts.model} of {model.facts.payment_year}; "
-                f"{year.key} pays by {component.model}"
-            )
-    return Plan(tuple(compile_rulebook(m) for m in chosen), year)
 
 
-def counting_of(plan: Plan) -> Counting:
-    """Say which diagnoses the plan's payment year counts."""
-    components = plan.payment.components if plan.payment else ()
-    sources = {tuple(c.diagnosis_sources.value) for c in components}
-    years = {b.model.facts.payment_year for b in plan.books}
-    if len(sources) > 1 or len(years) > 1:
-        raise InputError("the year's models differ in payment year or diagnosis sources")
-    return Counting(years.pop() - 1, sources.pop() if sources else ())
+def _chosen(
+    component: Component, year: PaymentYear, instead: Mapping[str, str | Path]
+) -> RiskModel:
+    model = resolve_model(instead.get(component.model, component.model))
+    family = component.model.partition("/")[0]
+    if (model.facts.model, model.facts.payment_year) != (family, year.payment_year):
+        raise OptionError(
+            f"{model.key} is {model.facts.model} of {model.facts.payment_year}; "
+            f"{year.key} pays by {component.model}"
+        )
+    return model
+
+
+def plan_together(plans: Sequence[Plan]) -> Plan:
+    """Join plans of one payment year, so that one pass over the claims serves them all.
+
+    Raises
+    ------
+    OptionError
+        Two of them use the same model: its rows could not be told apart.
+    """
+    if len(plans) == 1:
+        return plans[0]
+    names = [n for p in plans for n in p.names]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise OptionError(f"two programs use {', '.join(twice)}: score them apart")
+    profiles = union_of(p.profiles for p in plans)
+    lanes: list[Lane] = []
+    seen: list[NDArray[np.int32]] = []
+    programs: list[Program] = []
+    takes: list[Members] = []
+    for plan in plans:
+        wide = profiles.as_seen_by(plan.profiles)
+        own = [s[wide] for s in plan.seen]
+        fits = [_is_for(lane.book, profiles, s) for lane, s in zip(plan.lanes, own, strict=True)]
+        for program in plan.programs:
+            shares = [s._replace(lane=s.lane + len(lanes), pays=s.pays[wide] & fits[s.lane])
+                      for s in program.shares]  # fmt: skip
+            programs.append(program._replace(shares=tuple(shares)))
+        for lane, fit in zip(plan.lanes, fits, strict=True):
+            takes.append(fit if lane.takes is None else fit & lane.takes[wide])
+            lanes.append(Lane(lane.book, lane.data_sources, _or_none(takes[-1])))
+        seen += own
+    why = [(text, members[profiles.as_seen_by(p.profiles)]) for p in plans
+           for text, members in p.refused]  # fmt: skip
+    return Plan(tuple(lanes), profiles, tuple(seen), tuple(programs),
+                refused=_refused(profiles, takes, why))  # fmt: skip

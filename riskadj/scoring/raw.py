@@ -27,7 +27,7 @@ class RawScores:
     ----------
     segment : int8, shape (n_members,)
     score : int32, shape (n_members,)
-        In thousandths.
+        In thousandths, after a segment's divisor.
     condition_member, condition : int32 and int16, shape (n_conditions,)
         The members' live conditions, as (member, category bit), ordered by member and bit.
     """
@@ -72,7 +72,22 @@ def raw_scores(
         order = np.argsort(place[is_condition], kind="stable")
         members.append(who[place[is_condition][order]])
         bits.append(bit[is_condition][order])
+    score = divided(score, chosen, book)
     return RawScores(chosen, score, np.concatenate(members), np.concatenate(bits))
+
+
+def divided(
+    score: NDArray[np.int32], segment: NDArray[np.int8], book: Rulebook
+) -> NDArray[np.int32]:
+    """Divide the sums of segments that have a divisor, halves up, in thousandths.
+
+    E2423T1M: ``ROUND(DF * (raw + duration add-on) / ActAdj, 3)`` for new enrollees with a graft.
+    """
+    if (book.divisor == 1000).all():
+        return score
+    by = book.divisor[segment].astype(np.int64)
+    rounded: NDArray[np.int32] = ((2000 * score.astype(np.int64) + by) // (2 * by)).astype(np.int32)
+    return rounded
 
 
 def live_rows(words: NDArray[np.int64], profile: NDArray[np.int32], book: Rulebook) -> Rows:

@@ -8,7 +8,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
-from riskadj.features.profiles import AXES
 from riskadj.features.rulebook import Rulebook
 from riskadj.scoring.batches import word_columns, words_of
 from riskadj.scoring.raw import live_rows, places, with_codes
@@ -26,10 +25,10 @@ def tree_design(batch: pa.RecordBatch, book: Rulebook) -> sparse.csr_array:
 
     Returns
     -------
-    csr_array of float64, shape (n_members, 7 + n_categories + 1)
+    csr_array of float64, shape (n_members, n_axes + n_categories + 1)
     """
     profile = batch.column("profile").to_numpy()
-    axes = np.array(np.unravel_index(profile, AXES), dtype=np.float64)
+    axes = np.array([*book.profiles.values(profile).values()], dtype=np.float64)
     axis, row = np.nonzero(axes)
     rows: list[NDArray[Any]] = [row]
     cols: list[NDArray[Any]] = [axis]
@@ -41,7 +40,7 @@ def tree_design(batch: pa.RecordBatch, book: Rulebook) -> sparse.csr_array:
         number = np.bincount(place, minlength=len(who))
         some = np.flatnonzero(number)
         rows += [who[place], who[some]]
-        cols += [len(AXES) + bit.astype(np.int64), np.full(len(some), n_columns(book) - 1)]
+        cols += [len(axes) + bit.astype(np.int64), np.full(len(some), n_columns(book) - 1)]
         data += [np.ones(len(place)), number[some].astype(np.float64)]
     index = np.concatenate(rows), np.concatenate(cols)
     return sparse.csr_array((np.concatenate(data), index), shape=(len(profile), n_columns(book)))
@@ -49,12 +48,12 @@ def tree_design(batch: pa.RecordBatch, book: Rulebook) -> sparse.csr_array:
 
 def live_conditions(seen: sparse.csr_array, book: Rulebook) -> sparse.csr_array:
     """Return the conditions among what trees see: shape (n_members, n_categories)."""
-    return seen[:, len(AXES) : len(AXES) + book.n_categories]
+    return seen[:, len(book.profiles.axes) : len(book.profiles.axes) + book.n_categories]
 
 
 def n_columns(book: Rulebook) -> int:
     """Return how many columns trees see."""
-    return len(AXES) + book.n_categories + 1
+    return len(book.profiles.axes) + book.n_categories + 1
 
 
 def grow(
@@ -63,6 +62,7 @@ def grow(
     months: NDArray[np.int64],
     how: Trees,
     seed: int,
+    n_axes: int,
 ) -> TreeRegressor:
     """Grow a challenger's trees; members must stand in the order of their ids.
 
@@ -70,10 +70,12 @@ def grow(
     ----------
     outcome : float, shape (n_members,)
         Dollars a year: cost, or what the linear model leaves of it.
+    n_axes
+        How many columns of the designs are status; what follows are conditions.
     """
     design = sparse.vstack(list(designs), format="csr")
-    conditions = design.shape[1] - len(AXES)
-    monotone = [0] * len(AXES) + [1] * conditions if how.monotone else None
+    conditions = design.shape[1] - n_axes
+    monotone = [0] * n_axes + [1] * conditions if how.monotone else None
     trees = TreeRegressor(
         how.objective, rounds=how.rounds, learning_rate=how.learning_rate, leaves=how.leaves,
         min_members_in_leaf=how.min_members_in_leaf, monotone=monotone, seed=seed,

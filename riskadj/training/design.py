@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from riskadj.features.profiles import N_PROFILES
 from riskadj.features.rulebook import Rulebook
 from riskadj.scoring.raw import live_rows, places, with_codes
 
@@ -23,7 +22,7 @@ class Columns:
         Where each segment's columns start.
     of_bit : int32, shape (n_bits, n_segments)
         The column of a rulebook bit in a segment, -1 if the segment does not price it.
-    of_profile : int32, shape (N_PROFILES, k)
+    of_profile : int32, shape (n_profiles, k)
         The columns of a profile's demographic variables in its own segment, padded with -1.
     bits
         The rulebook bits that have a column in some segment.
@@ -74,9 +73,9 @@ def _of_profile(book: Rulebook, of_cell: NDArray[np.int32]) -> NDArray[np.int32]
     cell, profile = np.nonzero(book.cells & (own >= 0))
     order = np.argsort(profile, kind="stable")
     cell, profile = cell[order], profile[order]
-    counts = np.bincount(profile, minlength=N_PROFILES)
+    counts = np.bincount(profile, minlength=book.profiles.size)
     rank = np.arange(len(profile)) - np.repeat(np.cumsum(counts) - counts, counts)
-    table = np.full((N_PROFILES, int(counts.max())), -1, dtype=np.int32)
+    table = np.full((book.profiles.size, int(counts.max())), -1, dtype=np.int32)
     table[profile, rank] = own[cell, profile]
     return table
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskadj.errors import ModelFolderError
+from riskadj.folder import UNPRICED
 from riskadj.importers.draft import ModelDraft, csv_text
 from riskadj.manifest import read_sealed
 from riskadj.model import RiskModel
@@ -197,5 +198,7 @@ def _coefficients(fitted: Fitted) -> tuple[str, list[list[str]]]:
         for name, value in zip(names, values, strict=True)
     }
     variables = dict.fromkeys(name for _, name in fitted.book.model.coefficients)
+    worth |= dict.fromkeys(fitted.book.model.unpriced, UNPRICED)
+    variables |= dict.fromkeys(name for _, name in sorted(fitted.book.model.unpriced))
     rows = [[v, *(worth.get((s, v), "") for s in segments)] for v in variables]
     return ",".join(("variable", *segments)), rows

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
-from riskadj.engine.diagnoses import THRU_DATE, Counting, matching_id
+from riskadj.engine.diagnoses import THRU_DATE, matching_id
 from riskadj.engine.duck import Quality, Request, reduce_members
 from riskadj.engine.inputs import INTEGER_TYPES, Source, View, attach, count, quoted, reading
+from riskadj.engine.words import Lane
 from riskadj.errors import InputError
 from riskadj.features.rulebook import Rulebook
 from riskadj.training.statistics import BATCH_ROWS, MOST_CENTS
@@ -97,8 +98,9 @@ def prepared_batches(
     """
     month, day = map(int, book.model.facts.age_reference.split("-"))
     request = Request(
-        books=(book,), age_on=dt.date(sources.cost_year, month, day),
-        counting=Counting(sources.diagnosis_year), quarantine=quarantine,
+        lanes=(Lane(book),), profiles=book.profiles,
+        age_on=dt.date(sources.cost_year, month, day),
+        service_year=sources.diagnosis_year, quarantine=quarantine,
     )  # fmt: skip
     reduced = reduce_members(connection, sources.members, sources.diagnoses, request)
     counts = Counts(reduced.quality)

@@ -57,8 +57,17 @@ class Run:
         return own if (own / "manifest.json").is_file() else self.spec.base
 
     def book(self) -> Rulebook:
-        """Compile the base model."""
-        return compile_rulebook(resolve_model(self.base))
+        """Compile the base model.
+
+        Raises
+        ------
+        OptionError
+            It is an ESRD model: its months since transplant and divisors are not refitted here.
+        """
+        book = compile_rulebook(resolve_model(self.base))
+        if (book.segment_of < 0).any() or book.model.divisors:
+            raise OptionError(f"base = {self.base}: an ESRD model cannot be retrained here")
+        return book
 
     def base_folder(self) -> Path:
         """Return where the base model's tables lie."""

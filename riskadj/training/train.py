@@ -161,7 +161,8 @@ def _challengers(run: Run, fitted: Fitted, progress: Progress) -> dict[str, byte
         progress(f"growing {how.family} trees", 0)
         cost, months = _outcome(run, fitted, how.family == "residual")
         designs = (tree_design(b, fitted.book) for b in read_rows(run, TRAIN, "train"))
-        trees = grow(designs, cost, months, how, run.spec.seed)
+        n_axes = len(fitted.book.profiles.axes)
+        trees = grow(designs, cost, months, how, run.spec.seed, n_axes)
         files[TREE_FILES[how.family]] = public_text(trees.model_text_).encode()
     return files
 

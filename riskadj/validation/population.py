@@ -10,7 +10,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
-from riskadj.features.profiles import AXES
 from riskadj.features.rulebook import Rulebook
 from riskadj.measures.baselines import BANDS, cell_means, prior_cost_bands
 from riskadj.scoring.batches import word_columns, words_of
@@ -148,7 +147,8 @@ def _labels(
 ) -> dict[str, NDArray[np.str_]]:
     """Return the groupings that every report shows, and the spec's own columns."""
     profile = batch.column("profile").to_numpy()
-    age, sex, orec, dual, lti, _, _ = np.unravel_index(profile, AXES)
+    status = models.book.profiles.values(profile)
+    age, sex = status["age"], status["sex"]
     band = np.array(AGE_NAMES)[np.searchsorted(AGES, age, side="right") - 1]
     number = np.asarray(seen[:, [seen.shape[1] - 1]].todense()).ravel().astype(int)
     groups = np.array(["0", "1-3", "4-6", "7-9", "10+"])
@@ -156,17 +156,26 @@ def _labels(
         "segment": np.array(models.book.segments)[models.book.segment_of[profile]],
         "age and sex": np.char.add(np.where(sex == 1, "M ", "F "), band),
         "number of conditions": groups[np.searchsorted([1, 4, 7, 10], number, side="right")],
-        "dual status": np.array([DUAL_NAMES[k] for k in range(3)])[dual],
-        "entitlement": np.where(
-            age < 65, "disabled", np.where(orec == 1, "aged, originally disabled", "aged")
-        ),
-        "residence": np.where(lti == 1, "long-term institutional", "community"),
-    }
+    } | _status_labels(status)
     own = {
         c: batch.column(carried_name(c)).to_numpy(zero_copy_only=False).astype(str)
         for c in spec.columns
     }
     return made | own
+
+
+def _status_labels(status: dict[str, NDArray[np.int64]]) -> dict[str, NDArray[np.str_]]:
+    """Return the groupings by status that the model's own rules ask for."""
+    made = {}
+    if "dual" in status:
+        made["dual status"] = np.array([DUAL_NAMES[k] for k in range(3)])[status["dual"]]
+    if "orec" in status:
+        old = np.where(status["orec"] == 1, "aged, originally disabled", "aged")
+        made["entitlement"] = np.where(status["age"] < 65, "disabled", old)
+    if "long_term_institutional" in status:
+        lives = status["long_term_institutional"] == 1
+        made["residence"] = np.where(lives, "long-term institutional", "community")
+    return made
 
 
 def _cells(columns: Columns) -> NDArray[np.int64]:

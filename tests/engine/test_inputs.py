@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from riskadj import InputError, Options, load_model
-from riskadj.features.profiles import profile_of
 from riskadj.model import AGE_LIMIT
 from riskadj.scoring.person import PersonScorer
 from riskadj.scoring.plan import plan_model, plan_payment_year
@@ -25,7 +24,8 @@ from tests.engine.arrivals import (
     raw_by_member,
     text_file,
 )
-from tests.people import random_members, tables
+from tests.people import profile, random_members, tables
+from tests.plain import Member
 
 PLAN = plan_payment_year("ma", 2026)
 HEADER = "member_id,age,sex,original_reason_entitlement_code,dual_status_code"
@@ -438,7 +438,7 @@ ONE_BY_ONE = PersonScorer(load_model("cms-hcc-v28/2026").model)
 
 def raw_at(age):
     """Return the score of a woman by the path for one member, which takes the age as given."""
-    return ONE_BY_ONE.score(profile_of(age, 0, 0, 0, 0, 0, 0), []).raw_score
+    return ONE_BY_ONE.score(profile(Member(age, "F", 0), ONE_BY_ONE.book), []).raw_score
 
 
 @pytest.mark.parametrize("form", FORMS)

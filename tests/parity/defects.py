@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from riskadj.catalog import list_models, resolve_model
-from riskadj.features.profiles import profile_of
+from riskadj.features.rulebook import Rulebook
 from riskadj.model import AGE_LIMIT, CodeRow, RiskModel, Rule
 from riskadj.scoring.person import PersonScorer
 from riskadj.tables import DUAL
@@ -391,19 +391,20 @@ def scorer(key: str, peer: Peer | None = None, names: tuple[str, ...] = ()) -> P
     return PersonScorer(model)
 
 
-def profile(member: Member) -> int:
+def profile(member: Member, book: Rulebook) -> int:
     """Return the member's profile number."""
-    dual = DUAL.read(member.dual) if member.dual else DUAL.blank
-    return profile_of(
-        member.age, "FM".index(member.sex), member.orec, dual,
-        int(member.lti), int(member.new_enrollee), int(member.chronic_snp),
-    )  # fmt: skip
+    return book.profiles.number({
+        "age": member.age, "sex": "FM".index(member.sex), "orec": member.orec,
+        "dual": DUAL.read(member.dual) if member.dual else DUAL.blank,
+        "long_term_institutional": member.lti, "new_enrollee": member.new_enrollee,
+        "chronic_snp": member.chronic_snp,
+    })  # fmt: skip
 
 
 def ours(scored_by: PersonScorer, member: Member, segment: str | None = None) -> tuple[str, Answer]:
     """Return our segment and answer."""
     forced = None if segment is None else scored_by.book.segments.index(segment)
-    found = scored_by.score(profile(member), member.codes, forced)
+    found = scored_by.score(profile(member, scored_by.book), member.codes, forced)
     return found.segment, Answer(round(found.raw_score * 1000), frozenset(found.conditions))
 
 

@@ -4,25 +4,18 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from riskadj.features.profiles import profile_of
 from riskadj.scoring.person import PersonScorer
 from riskadj.scoring.scorer import Scorer
 from riskadj.scoring.sql import model_sql
-from riskadj.tables import DUAL, plain
 from tests.conftest import KEYS
-from tests.people import random_members, tables
+from tests.people import profile, random_members, tables
 from tests.plain import Member, plain_score
 
 Result = tuple[str, int, tuple[str, ...]]
 
 
-def profile(m: Member) -> int:
-    dual = DUAL.read(plain(m.dual)) if m.dual else 0
-    return profile_of(m.age, "FM".index(m.sex), m.orec, dual or 0, m.lti, m.ne, m.snp)
-
-
 def by_person(members: list[Member], scorer: PersonScorer) -> list[Result]:
-    found = (scorer.score(profile(m), m.diagnoses) for m in members)
+    found = (scorer.score(profile(m, scorer.book), m.diagnoses) for m in members)
     return [(s.segment, round(s.raw_score * 1000), s.conditions) for s in found]
 
 
