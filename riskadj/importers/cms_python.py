@@ -4,21 +4,59 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from riskadj.errors import ImportFormatError
 from riskadj.importers.draft import Row, SourceTables, write_model_folder
-from riskadj.importers.overlay import draft_model, load_overlay
+from riskadj.importers.overlay import draft_model, load_overlay, load_overlays
 from riskadj.model import AGE_LIMIT
 
-MAPPING = re.compile(r"ICD10_CC_mappings_CMS_HCC_(\d{4})_v(\d\d)\.csv")
-MAPPING_HEADER = ("ICD10", "CC", "MCE_AGE_CONDITION", "AGE_EDIT_CONDITION", "SEX_EDIT_CONDITION")
+CONDITIONS = ("MCE_AGE_CONDITION", "AGE_EDIT_CONDITION", "SEX_EDIT_CONDITION")
 SEX = {"": "", "1.0": "M", "2.0": "F"}
 
 
+@dataclass(frozen=True, slots=True)
+class Package:
+    """The files of one package of CMS's Python software, as its overlay names them.
+
+    Attributes
+    ----------
+    code_map
+        With ``{year}`` for the payment year.
+    factors, prices
+        Tables of a column a segment, and of one price a variable.
+    groups, interactions
+        None where the overlay has them, because no file does.
+    category
+        What precedes the number of a category: ``HCC`` or ``RXHCC``.
+    """
+
+    code_map: str
+    factors: tuple[str, ...]
+    hierarchy: str
+    groups: str | None = None
+    interactions: str | None = None
+    prices: tuple[str, ...] = ()
+    category: str = "HCC"
+
+    @classmethod
+    def of(cls, overlay: Mapping[str, Any]) -> "Package":
+        """Read an overlay's ``package``."""
+        row = overlay["package"]
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
+
+    def names(self, year: int) -> set[str]:
+        """Return the files of a payment year's package."""
+        optional = [n for n in (self.groups, self.interactions) if n]
+        code_map = self.code_map.format(year=year)
+        return {code_map, self.hierarchy, *self.factors, *self.prices, *optional}
+
+
 def find_package(path: Path) -> tuple[str, int, dict[str, bytes]]:
-    """Find CMS's tables under a folder.
+    """Find CMS's tables under a folder, and the model whose overlay names just these files.
 
     Returns
     -------
@@ -27,28 +65,42 @@ def find_package(path: Path) -> tuple[str, int, dict[str, bytes]]:
     Raises
     ------
     ImportFormatError
-        None, or more than one, CMS-HCC code map lies under the folder.
+        No model, or more than one, has these files.
     """
-    found = [(m, p) for p in sorted(path.rglob("*.csv")) if (m := MAPPING.fullmatch(p.name))]
+    there = {p.name: p for p in sorted(path.rglob("*.csv"))}
+    found = []
+    for model, overlay in load_overlays().items():
+        package = Package.of(overlay) if "package" in overlay else None
+        year = _year_of(package, there) if package else None
+        if package and year and package.names(year) <= there.keys():
+            found.append((model, year, package.names(year)))
     if len(found) != 1:
+        said = " and ".join(model for model, _, _ in found) or "no model"
         raise ImportFormatError(
-            f"{path}: {len(found)} files named like ICD10_CC_mappings_CMS_HCC_2026_v28.csv; "
-            "expected one. Give the folder of one CMS-HCC package."
+            f"{path}: its files are those of {said}; expected one model's, such as "
+            "ICD10_CC_mappings_CMS_HCC_2026_v28.csv and V28_HCC_Hierarchies.csv. "
+            "Give the folder of one package."
         )
-    match, mapping = found[0]
-    files = {p.name: p.read_bytes() for p in sorted(mapping.parent.glob("*.csv"))}
-    return f"cms-hcc-v{match[2]}", int(match[1]), files
+    model, year, names = found[0]
+    return model, year, {n: there[n].read_bytes() for n in sorted(names)}
+
+
+def _year_of(package: Package, there: Iterable[str]) -> int | None:
+    before, _, after = package.code_map.partition("{year}")
+    years = [int(n[len(before) : len(before) + 4]) for n in there
+             if re.fullmatch(f"{re.escape(before)}\\d{{4}}{re.escape(after)}", n)]  # fmt: skip
+    return years[0] if len(years) == 1 else None
 
 
 def read_cms_tables(
-    version: str, files: Mapping[str, bytes], package: Mapping[str, str]
+    overlay: Mapping[str, Any], year: int, files: Mapping[str, bytes], package: Mapping[str, str]
 ) -> SourceTables:
     """Read one package's tables.
 
     Parameters
     ----------
-    version
-        Such as ``V28``, the prefix of CMS's file names.
+    overlay
+        The model's overlay, whose ``package`` names the files.
     files
         File name to content.
     package
@@ -59,33 +111,50 @@ def read_cms_tables(
     ImportFormatError
         A file is missing or unknown, or a column or condition is not as expected.
     """
-    mapping = [n for n in files if MAPPING.fullmatch(n)]
-    names = {k: f"{version}_{k}.csv" for k in (
-        "CE_Relative_Factors", "NE_Relative_Factors", "HCC_Hierarchies",
-        "Interactions", "Diagnosis_Categories")}  # fmt: skip
-    if odd := sorted(set(files).symmetric_difference({*names.values(), *mapping})):
+    named = Package.of(overlay)
+    if odd := sorted(set(files).symmetric_difference(named.names(year))):
         raise ImportFormatError(f"missing or unknown files: {', '.join(odd)}")
-    read = {k: list(_rows(files[n], n)) for k, n in names.items()}
-    coefficients, labels = _factors(read["CE_Relative_Factors"], "Label")
-    new, _ = _factors(read["NE_Relative_Factors"], "New Enrollees")
+    coefficients, labels = _all_factors(named, files)
+    code_map = named.code_map.format(year=year)
+    hierarchy = _wide_lists(files[named.hierarchy], named.hierarchy)
+    own = overlay.get("interactions", {})
     return SourceTables(
-        code_rows=code_rows(files[mapping[0]], mapping[0]),
-        coefficients={**coefficients, **new},
-        labels=labels,
-        groups=_wide_lists(read["Diagnosis_Categories"], "diag_category", "hcc_"),
-        interactions={
-            name: " & ".join(parts)
-            for name, parts in _wide_lists(read["Interactions"], "interaction", "var_").items()
-        },
+        code_rows=code_rows(files[code_map], code_map, named.category),
+        coefficients=coefficients,
+        labels=labels | {name: label for name, (_, label) in own.items()},
+        groups=_groups(named, overlay, files),
+        interactions=_interactions(named, overlay, files),
         hierarchy=[
-            (parent, child)
-            for parent, children in _wide_lists(
-                read["HCC_Hierarchies"], "HCC", "SecondaryHCC_"
-            ).items()
+            (_category(parent, named.category), _category(child, named.category))
+            for parent, children in hierarchy.items()
             for child in children
         ],
         files=[provenance(package, name, data) for name, data in sorted(files.items())],
-    )
+        prices={row["variable"]: row["Score"] for name in named.prices
+                for row in _price_rows(files[name], name)},
+    )  # fmt: skip
+
+
+def _groups(
+    named: Package, overlay: Mapping[str, Any], files: Mapping[str, bytes]
+) -> dict[str, list[str]]:
+    if named.groups is None:
+        return {g: members.split() for g, members in overlay.get("groups", {}).items()}
+    return _wide_lists(files[named.groups], named.groups)
+
+
+def _interactions(
+    named: Package, overlay: Mapping[str, Any], files: Mapping[str, bytes]
+) -> dict[str, str]:
+    if named.interactions is None:
+        return {name: when for name, (when, _) in overlay.get("interactions", {}).items()}
+    lists = _wide_lists(files[named.interactions], named.interactions)
+    return {name: " & ".join(parts) for name, parts in lists.items()}
+
+
+def _category(name: str, prefix: str) -> str:
+    """Name a category: files of Part D have bare numbers."""
+    return f"{prefix}{name}" if name.isdigit() else name
 
 
 def provenance(package: Mapping[str, str], name: str, data: bytes) -> dict[str, str]:
@@ -93,17 +162,18 @@ def provenance(package: Mapping[str, str], name: str, data: bytes) -> dict[str, 
     return {**package, "file": name, "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def code_rows(data: bytes, name: str) -> list[Row]:
-    """Read CMS's code map with its age and sex conditions."""
+def code_rows(data: bytes, name: str, prefix: str = "HCC") -> list[Row]:
+    """Read CMS's code map with its age and sex conditions; Part D's has MCE ages only."""
     rows: list[Row] = []
-    for row in _rows(data, name, MAPPING_HEADER):
-        low, high = _ages(row["AGE_EDIT_CONDITION"], name)
-        mce_low, mce_high = _ages(row["MCE_AGE_CONDITION"], name)
+    for row in _rows(data, name):
+        if odd := sorted(set(row) - {"ICD10", "CC", *CONDITIONS, ""}):
+            raise ImportFormatError(f"{name}: unknown columns {', '.join(odd)}")
+        mce, age, sex = (row.get(c, "") for c in CONDITIONS)
         category = re.fullmatch(r"(\d+)\.0", row["CC"])
-        if row["SEX_EDIT_CONDITION"] not in SEX or not category:
+        if sex not in SEX or not category:
             raise ImportFormatError(f"{name}: unknown sex condition or category in a row")
-        rows.append((row["ICD10"], f"HCC{category[1]}", low, high, SEX[row["SEX_EDIT_CONDITION"]],
-                     mce_low, mce_high, ""))  # fmt: skip
+        rows.append((row["ICD10"], f"{prefix}{category[1]}", *_ages(age, name), SEX[sex],
+                     *_ages(mce, name), ""))  # fmt: skip
     return rows
 
 
@@ -124,38 +194,55 @@ def _ages(condition: str, name: str) -> tuple[str, str]:
     return {">=": (age, ""), "<": ("", str(int(age) - 1)), "=": (age, age)}[sign]
 
 
-def _rows(
-    data: bytes, name: str, header: tuple[str, ...] | None = None
-) -> Iterator[dict[str, str]]:
-    """Yield a CSV file's rows with names and values stripped."""
+def _rows(data: bytes, name: str) -> Iterator[dict[str, str]]:
+    """Yield a CSV file's rows with names and values stripped; empty rows are left out."""
     reader = csv.reader(io.StringIO(data.decode("utf-8-sig")))
     found = tuple(h.strip() for h in next(reader))
-    if header and found != header:
-        raise ImportFormatError(f"{name}: columns {found}; expected {header}")
     for row in reader:
         if len(row) != len(found):
             raise ImportFormatError(f"{name}: line {reader.line_num} has {len(row)} fields")
-        yield dict(zip(found, (v.strip() for v in row), strict=True))
+        if any(v.strip() for v in row):
+            yield dict(zip(found, (v.strip() for v in row), strict=True))
 
 
-def _factors(
-    rows: list[dict[str, str]], label: str
+def _all_factors(
+    named: Package, files: Mapping[str, bytes]
 ) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """Split a factor table into coefficients and labels; a blank cell is left out."""
-    if rows[0].keys() < {"Variable", label}:
-        raise ImportFormatError(f"factor table without Variable and {label}")
-    coefficients = {
-        r["Variable"]: {k: v for k, v in r.items() if k not in ("Variable", label) and v}
-        for r in rows
-    }
-    return coefficients, {r["Variable"]: r[label] for r in rows}
+    """Join the factor tables; a blank cell is left out.
+
+    Returns
+    -------
+    variable to column to decimal text, and labels
+    """
+    coefficients: dict[str, dict[str, str]] = {}
+    labels: dict[str, str] = {}
+    for name in named.factors:
+        for row in _rows(files[name], name):
+            label = next((n for n in ("Label", "New Enrollees") if n in row), None)
+            if "Variable" not in row or label is None:
+                raise ImportFormatError(f"{name}: factor table without Variable and Label")
+            variable = row.pop("Variable")
+            labels[variable] = row.pop(label)
+            own = coefficients.setdefault(variable, {})
+            own |= {column: value for column, value in row.items() if value}
+    return coefficients, labels
 
 
-def _wide_lists(rows: list[dict[str, str]], key: str, prefix: str) -> dict[str, list[str]]:
+def _price_rows(data: bytes, name: str) -> Iterator[dict[str, str]]:
+    """Yield ``variable`` and ``Score`` of a table of one price a variable."""
+    for row in _rows(data, name):
+        key = next((n for n in ("Variable", "Graft Duration") if n in row), None)
+        if key is None or "Score" not in row:
+            raise ImportFormatError(f"{name}: columns {list(row)}; expected Variable and Score")
+        yield {"variable": row[key], "Score": row["Score"]}
+
+
+def _wide_lists(data: bytes, name: str) -> dict[str, list[str]]:
     """Read ``name, member_1, member_2, ...`` rows, refusing another column."""
-    columns = [c for c in rows[0] if c != key]
-    if key not in rows[0] or not all(c.startswith(prefix) for c in columns):
-        raise ImportFormatError(f"columns {list(rows[0])}; expected {key} and {prefix}1, ...")
+    rows = list(_rows(data, name))
+    key, *columns = rows[0]
+    if not all(re.fullmatch(r"\w+_\d+|", c) for c in columns):
+        raise ImportFormatError(f"{name}: columns {list(rows[0])}; expected a name and _1, _2, ...")
     return {r[key]: [r[c] for c in columns if r[c]] for r in rows}
 
 
@@ -175,9 +262,8 @@ def import_package(path: Path, out: Path) -> Path:
         The package has an unknown name, file, column or condition, or no overlay.
     """
     model, year, files = find_package(path)
-    version = "V" + model.removeprefix("cms-hcc-v")
     overlay = load_overlay(model)
-    tables = read_cms_tables(version, files, {"package": path.name, "version": ""})
+    tables = read_cms_tables(overlay, year, files, {"package": path.name, "version": ""})
     release = {
         "release": path.name, "status": "final", "sources": 1,
         "evidence": "read from one package of CMS's Python software",

@@ -32,6 +32,8 @@ class SourceTables:
         ``(parent, child)`` in the order in which the rule-maker applies them.
     files
         Where each table came from: package, version, file, sha256.
+    prices
+        Variables with one price in every segment that lists them: graft duration, transplant.
     """
 
     code_rows: Sequence[Row]
@@ -41,6 +43,7 @@ class SourceTables:
     interactions: Mapping[str, str]
     hierarchy: Sequence[tuple[str, str]]
     files: Sequence[Mapping[str, str]]
+    prices: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

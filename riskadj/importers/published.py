@@ -55,7 +55,7 @@ class Wheels:
                 raise ImportFormatError(f"{self.path(name).name} has no {file}") from None
 
     def read_folder(self, name: str, folder: str) -> dict[str, bytes]:
-        """Return the files directly in a folder of a wheel, by name."""
+        """Return the files under a folder of a wheel, by their path in it."""
         with zipfile.ZipFile(self.path(name)) as wheel:
             inside = [n for n in wheel.namelist() if n.startswith(folder) and not n.endswith("/")]
             return {n.removeprefix(folder): wheel.read(n) for n in inside}
@@ -117,16 +117,22 @@ Built = tuple[SourceTables, Mapping[str, Any], int, Mapping[str, Any]]
 
 
 def _builders(box: Wheels, recipes: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[], Built]]]:
-    v28 = recipes["cms-hcc-v28"]
-    yield f"cms-hcc-v28/{v28['year']}", partial(_cms_package, box, v28)
+    for recipe in recipes["package"]:
+        yield recipe["key"], partial(_cms_package, box, recipe)
     for recipe in recipes["year"]:
         yield recipe["key"], partial(_plain_year, box, recipes, recipe)
 
 
 def _cms_package(box: Wheels, recipe: Mapping[str, Any]) -> Built:
-    files = box.read_folder(recipe["wheel"], recipe["folder"])
-    tables = cms_python.read_cms_tables("V28", files, box.package(recipe["wheel"]))
-    return tables, load_overlay("cms-hcc-v28"), recipe["year"], recipe
+    """Build a model from one package of CMS's Python software."""
+    model, year = recipe["key"].split("/")
+    overlay, folder = load_overlay(model), recipe["folder"]
+    wanted = cms_python.Package.of(overlay).names(int(year))
+    files = {path.rpartition("/")[2]: data
+             for path, data in box.read_folder(recipe["wheel"], folder).items()}  # fmt: skip
+    there = {name: data for name, data in files.items() if name in wanted}
+    tables = cms_python.read_cms_tables(overlay, int(year), there, box.package(recipe["wheel"]))
+    return tables, overlay, int(year), recipe
 
 
 def _plain_year(box: Wheels, recipes: Mapping[str, Any], recipe: Mapping[str, Any]) -> Built:
