@@ -26,6 +26,26 @@ def cms_python(
     typer.echo(f"wrote {import_package(path, out)}")
 
 
+@app.command("cms-sas")
+def cms_sas(
+    path: Annotated[Path, typer.Argument(help="Folder of the text files of one SAS package.")],
+    model: Annotated[str, typer.Option(help="Its model, such as cms-hcc-v22.")],
+    year: Annotated[int, typer.Option(help="Its payment year, such as 2018.")],
+    out: Annotated[Path, typer.Option(help="Model folder to write.")],
+) -> None:
+    """Turn the text form of one of CMS's SAS packages into a model folder.
+
+    The folder holds the format (F2218O1P.TXT), the edit, hierarchy and label macros
+    (V22I0ED2.TXT, V22H79H1.TXT, V22H79L1.TXT) and the coefficients (V22hcccoefn.csv). The
+    mandatory age and sex edits are read; the MCE edits lie in SAS catalogues and are not applied.
+
+    Example: `riskadj import cms-sas DATA --model cms-hcc-v22 --year 2018 --out my-models/v22-2018`
+    """
+    from riskadj.importers.cms_sas import import_package
+
+    typer.echo(f"wrote {import_package(path, model, year, out)}")
+
+
 @app.command("meps")
 def meps(
     full_year: Annotated[Path, typer.Argument(help="Full-year consolidated file, .csv/.parquet.")],

@@ -147,7 +147,9 @@ def compile_rulebook(model: RiskModel) -> Rulebook:
     bit = categories | {name: n_code_bits + i for i, name in enumerate(later)}
     names = {b: name for name, b in bit.items()}
     n_bits = n_code_bits + len(later)
-    worth, priced = _prices(model, segments, names, n_bits)
+    flags = {f.name for f in model.flags}  # a variable of a flag's name is a cell's
+    scored = {b: name for b, name in names.items() if name not in flags}
+    worth, priced = _prices(model, segments, scored, n_bits)
     cell_names, cells = _cells(model, facts)
     cell_worth, cell_priced = _prices(model, segments, dict(enumerate(cell_names)), len(cell_names))
     book = Rulebook(

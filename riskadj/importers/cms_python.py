@@ -5,7 +5,7 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class Package:
         None where the overlay has them, because no file does.
     category
         What precedes the number of a category: ``HCC`` or ``RXHCC``.
+    renamed
+        Columns and variables that the overlay, shared with SAS packages, names otherwise.
     """
 
     code_map: str
@@ -41,12 +43,17 @@ class Package:
     interactions: str | None = None
     prices: tuple[str, ...] = ()
     category: str = "HCC"
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, overlay: Mapping[str, Any]) -> "Package":
         """Read an overlay's ``package``."""
         row = overlay["package"]
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
+
+    def name(self, theirs: str) -> str:
+        """Return the overlay's name of a column or variable."""
+        return self.renamed.get(theirs, theirs)
 
     def names(self, year: int) -> set[str]:
         """Return the files of a payment year's package."""
@@ -221,10 +228,10 @@ def _all_factors(
             label = next((n for n in ("Label", "New Enrollees") if n in row), None)
             if "Variable" not in row or label is None:
                 raise ImportFormatError(f"{name}: factor table without Variable and Label")
-            variable = row.pop("Variable")
+            variable = named.name(row.pop("Variable"))
             labels[variable] = row.pop(label)
             own = coefficients.setdefault(variable, {})
-            own |= {column: value for column, value in row.items() if value}
+            own |= {named.name(column): value for column, value in row.items() if value}
     return coefficients, labels
 
 

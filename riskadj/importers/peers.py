@@ -74,8 +74,8 @@ def macro_hierarchy(data: bytes, name: str) -> list[tuple[str, str]]:
 
 
 def macro_labels(data: bytes, name: str) -> dict[str, str]:
-    """Read the ``HCC1 ="HIV/AIDS"`` lines of a label macro."""
-    labels = dict(re.findall(r'^\s*(HCC\d+)\s*="([^"]+)"', data.decode("latin-1"), re.MULTILINE))
+    """Read the ``HCC1 ="HIV/AIDS"`` entries of a label macro; a label may start a new line."""
+    labels = dict(re.findall(r'^\s*(HCC\d+)\s*=\s*"([^"]+)"', data.decode("latin-1"), re.MULTILINE))
     if not labels:
         raise ImportFormatError(f"{name}: no labels")
     return {k: " ".join(v.split()) for k, v in labels.items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from riskadj.errors import ImportFormatError
-from riskadj.importers import cms_python, peers
+from riskadj.importers import cms_python, cms_sas, peers
 from riskadj.importers.draft import SourceTables, toml_text, write_model_folder
 from riskadj.importers.eligible_codes import write_eligible_codes
 from riskadj.importers.overlay import draft_model, load_overlay
@@ -142,10 +142,11 @@ def _plain_year(box: Wheels, recipes: Mapping[str, Any], recipe: Mapping[str, An
     others = {o["file"]: _pairs(box, o) for o in recipe["others"]}
     peers.confirmed(pairs, others, recipe["confirm"], recipe["key"])
     overlay = load_overlay(model)
-    family = recipes[model]
-    tables = (
-        _cms_package(box, family)[0] if "folder" in family else _sas_tables(box, family, overlay)
-    )
+    family = recipes.get(model, {})
+    package = next((p for p in recipes["package"] if p["key"].startswith(f"{model}/")), None)
+    tables = _sas_tables(box, family, overlay) if family or not package else (
+        _cms_package(box, package)[0]
+    )  # fmt: skip
     used = [recipe["map"], *recipe["others"]]
     conditional = tables.code_rows
     tables = replace(
@@ -166,18 +167,8 @@ def _sas_tables(box: Wheels, recipe: Mapping[str, Any], overlay: Mapping[str, An
         part: (box.read(recipe[part]["wheel"], recipe[part]["file"]), recipe[part]["file"])
         for part in ("conditions", "coefficients", "hierarchy", "labels")
     }
-    return SourceTables(
-        code_rows=cms_python.code_rows(*read["conditions"]),
-        coefficients=peers.wide_coefficients(*read["coefficients"]),
-        labels={
-            **peers.macro_labels(*read["labels"]),
-            **{name: label for name, (_, label) in overlay["interactions"].items()},
-        },
-        groups={g: members.split() for g, members in overlay["groups"].items()},
-        interactions={name: when for name, (when, _) in overlay["interactions"].items()},
-        hierarchy=peers.macro_hierarchy(*read["hierarchy"]),
-        files=[_provenance(box, recipe[part]) for part in read],
-    )
+    rows = cms_python.code_rows(*read["conditions"])
+    return cms_sas.sas_tables(rows, read, overlay, [_provenance(box, recipe[p]) for p in read])
 
 
 def _pairs(box: Wheels, source: Mapping[str, str]) -> Pairs:
