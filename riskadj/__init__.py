@@ -21,8 +21,9 @@ if TYPE_CHECKING:
         OptionError,
         RiskadjError,
     )
+    from riskadj.scoring.payment import read_supplied
     from riskadj.scoring.person import MemberScore, score_member
-    from riskadj.scoring.plan import Options
+    from riskadj.scoring.plan import Options, Terms
     from riskadj.scoring.scorer import Scorer, Scores, load_model, score
 
 __all__ = [
@@ -36,8 +37,10 @@ __all__ = [
     "RiskadjError",
     "Scorer",
     "Scores",
+    "Terms",
     "list_models",
     "load_model",
+    "read_supplied",
     "score",
     "score_member",
 ]
@@ -47,6 +50,8 @@ _HOME = {
     "MemberScore": "scoring.person",
     "score_member": "scoring.person",
     "Options": "scoring.plan",
+    "Terms": "scoring.plan",
+    "read_supplied": "scoring.payment",
     "Scorer": "scoring.scorer",
     "Scores": "scoring.scorer",
     "load_model": "scoring.scorer",

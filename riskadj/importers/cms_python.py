@@ -48,8 +48,10 @@ class Package:
     @classmethod
     def of(cls, overlay: Mapping[str, Any]) -> "Package":
         """Read an overlay's ``package``."""
-        row = overlay["package"]
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
+        row: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in overlay["package"].items()
+        }
+        return cls(**row)
 
     def name(self, theirs: str) -> str:
         """Return the overlay's name of a column or variable."""

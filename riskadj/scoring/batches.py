@@ -137,7 +137,7 @@ def program_scores(
     scored: Sequence[Sequence[LaneScores]],
     paid: Mapping[int, NDArray[np.int64]],
 ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-    """Add each member's shares by weight and round.
+    """Add each member's shares by weight and round; add a contract's frailty factor, if supplied.
 
     Returns
     -------
@@ -153,7 +153,8 @@ def program_scores(
             pays = share.pays[profile[lane.who]]
             total[lane.who] += np.where(pays, paid[share.lane] * share.weight, 0)
             shares[lane.who] += pays
-    return round_half_up(total, program.common), shares
+    frail = program.frail[profile] & (shares > 0)
+    return round_half_up(total, program.common) + np.where(frail, program.frailty, 0), shares
 
 
 def _blended(
@@ -161,11 +162,11 @@ def _blended(
     scored: Sequence[Sequence[LaneScores]], paid: Mapping[int, NDArray[np.int64]],
     quality: Quality,
 ) -> list[pa.Table]:  # fmt: skip
-    """Return the blend's rows: members whom more than one model pays."""
+    """Return the program's own rows: members of more than one model, or all if frailty counts."""
     score, shares = program_scores(profile, program, scored, paid)
     if n := int((shares == 0).sum()):
         quality.unpaid[program.year.key] = quality.unpaid.get(program.year.key, 0) + n
-    who = np.flatnonzero(shares > 1)
+    who = np.flatnonzero(shares > (0 if program.frailty else 1))
     return [_blend_table(ids.take(pa.array(who)), program.year, score[who])] if len(who) else []
 
 

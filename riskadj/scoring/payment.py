@@ -25,6 +25,8 @@ STEPS = {
 }
 """Each step of a chain besides ``round``: the component's value that it uses, and how."""
 SUPPLIED, UNVERIFIED = "supplied", "unverified"
+FRAILTY, MSP = "frailty_factor", "medicare_secondary_payer_factor"
+"""Values that any user may supply, where the program has a use for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ class PaymentYear:
     def caveats(self) -> tuple[str, ...]:
         """What of the chain and its values an output must say."""
         grades = {"single source": "rests on a single source", SUPPLIED: "was supplied",
-                  UNVERIFIED: "is unverified and was accepted"}  # fmt: skip
+                  UNVERIFIED: "is unverified and was accepted",
+                  "not found": "was found in no document"}  # fmt: skip
         found = [
             f"payment {self.key}: {name.replace('_', ' ')} {_told(cited.value)} of {c.model}"
             f"{f' ({c.when})' if c.when else ''} {grades[cited.evidence]} ({cited.source})"
@@ -146,6 +149,7 @@ def load_payment_year(
     head = tomllib.loads(path.read_text(encoding="utf-8"))
     _check(head, str(path))
     reader = _Reader(str(path), f"{payer}/{payment_year}", dict(supplied or {}))
+    _check_asked(head, reader)
     steps = tuple(head["chain"]["component"])
     return PaymentYear(
         program=payer,
@@ -171,6 +175,26 @@ def _check(head: Mapping[str, Any], where: str) -> None:
         totals[when] = totals.get(when, Fraction(0)) + Fraction(row["weight"]["value"])
     if set(totals.values()) != {Fraction(1)}:
         raise ModelFolderError(f"{where}: the weights of one status do not add up to 1")
+
+
+def _asked(head: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a program may ask the user for: name and what it is."""
+    asked = {
+        value["supply"]: value["what"]
+        for row in head["component"] for value in row.values()
+        if isinstance(value, Mapping) and "supply" in value
+    }  # fmt: skip
+    if "frailty" in head:
+        asked[FRAILTY] = "the contract's frailty factor, added to the score"
+    return asked | {MSP: "what part of a month's payment is left where Medicare is secondary"}
+
+
+def _check_asked(head: Mapping[str, Any], reader: "_Reader") -> None:
+    asked = _asked(head)
+    if odd := sorted(set(reader.supplied) - set(asked)):
+        raise OptionError(
+            f"{reader.key} has no use for {', '.join(odd)}; it takes {', '.join(asked)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,18 +230,6 @@ class _Reader:
         )
 
 
-def asked_of_user(payer: str, payment_year: int) -> dict[str, str]:
-    """Return what a program asks the user for: name and what it is."""
-    path = models_root() / "payment" / payer / f"{payment_year}.toml"
-    head = tomllib.loads(path.read_text(encoding="utf-8"))
-    return {
-        value["supply"]: value["what"]
-        for row in head["component"]
-        for value in row.values()
-        if isinstance(value, Mapping) and "supply" in value
-    }
-
-
 def read_supplied(path: Path) -> dict[str, Cited]:
     """Read values that the user supplies: TOML, ``name = { value = "0.985", source = "..." }``.
 
@@ -239,6 +251,20 @@ def read_supplied(path: Path) -> dict[str, Cited]:
             raise OptionError(f"{path}: the value of {name} is not a decimal in quotes")
         found[name] = Cited(str(row["value"]), str(row["source"]), SUPPLIED)
     return found
+
+
+def frailty_of(supplied: Mapping[str, Cited]) -> int:
+    """Return the contract's frailty factor in thousandths, 0 if none is supplied.
+
+    Raises
+    ------
+    OptionError
+        It has more than three decimals.
+    """
+    given = Fraction(supplied[FRAILTY].number if FRAILTY in supplied else 0) * 1000
+    if given.denominator != 1:
+        raise OptionError(f"{FRAILTY} has more than three decimals: scores have three")
+    return int(given)
 
 
 def component_score(raw: Thousandths, component: Component, year: PaymentYear) -> Thousandths:

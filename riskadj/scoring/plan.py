@@ -1,7 +1,7 @@
 """What to score and how: the models of a payment year, segments, errors, memory."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -15,7 +15,14 @@ from riskadj.errors import InputError, OptionError
 from riskadj.features.profiles import Profiles, holds, status_facts, union_of
 from riskadj.features.rulebook import Rulebook, compile_rulebook
 from riskadj.model import RiskModel
-from riskadj.scoring.payment import Component, PaymentYear, common_weights, load_payment_year
+from riskadj.scoring.payment import (
+    FRAILTY,
+    Component,
+    PaymentYear,
+    common_weights,
+    frailty_of,
+    load_payment_year,
+)
 
 OnError = Literal["raise", "quarantine"]
 NO_ESRD_MODEL = "esrd_status is not none: CMS-HCC models do not pay ESRD months"
@@ -44,11 +51,15 @@ class Program(NamedTuple):
     ----------
     common
         The denominator of the shares' weights.
+    frailty
+        Thousandths that are added to the score of ``frail`` profiles; 0 if nothing was supplied.
     """
 
     year: PaymentYear
     shares: tuple[Share, ...]
     common: int
+    frailty: int
+    frail: Members
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +163,25 @@ class Options:
             raise OptionError(f"on_error is {self.on_error!r}; expected 'raise' or 'quarantine'")
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a user says about a program's values.
+
+    Attributes
+    ----------
+    accept_unverified
+        Use values that were read in no document; else the members they would pay are refused.
+    supplied
+        What the program asks the user for: see ``payment.read_supplied``.
+    """
+
+    accept_unverified: bool = False
+    supplied: Mapping[str, Cited] = field(default_factory=dict)
+
+
+NO_TERMS = Terms()
+
+
 def plan_model(model: RiskModel, segment: str | None = None, all_segments: bool = False) -> Plan:
     """Plan raw scores of one model."""
     book = compile_rulebook(model)
@@ -214,9 +244,7 @@ def plan_payment_year(
     payer: str,
     payment_year: int,
     models: Mapping[str, str | Path] | None = None,
-    *,
-    accept_unverified: bool = False,
-    supplied: Mapping[str, Cited] | None = None,
+    terms: Terms = NO_TERMS,
 ) -> Plan:
     """Plan the payment scores of a year.
 
@@ -224,10 +252,6 @@ def plan_payment_year(
     ----------
     models
         Models to take instead of the published ones, by the key they replace.
-    accept_unverified
-        Use values that were read in no document; else the members they would pay are refused.
-    supplied
-        What the program asks the user for: see ``payment.read_supplied``.
 
     Raises
     ------
@@ -236,12 +260,14 @@ def plan_payment_year(
     OptionError
         All members would be paid by unverified values, or a value must be supplied.
     """
-    year = load_payment_year(payer, payment_year, supplied)
+    year = load_payment_year(payer, payment_year, terms.supplied)
     _check_instead(year, dict(models or {}))
-    usable, why = _usable(year, accept_unverified)
+    usable, why = _usable(year, terms.accept_unverified)
     chosen = {c.model: _chosen(c, year, dict(models or {})) for c in usable}
     books = {key: compile_rulebook(m) for key, m in chosen.items()}
-    profiles = union_of((b.profiles for b in books.values()), (c.when for c in year.components))
+    frail = year.frailty.value if year.frailty and FRAILTY in terms.supplied else ""
+    guards = [*(c.when for c in year.components), frail]
+    profiles = union_of((b.profiles for b in books.values()), guards)
     facts = status_facts(profiles)
     lanes = list(dict.fromkeys((c.model, tuple(c.diagnosis_sources.value)) for c in usable))
     seen = [profiles.as_seen_by(books[key].profiles) for key, _ in lanes]
@@ -256,9 +282,20 @@ def plan_payment_year(
     return Plan(
         tuple(Lane(books[key], sources, _or_none(t))
               for (key, sources), t in zip(lanes, takes, strict=True)),
-        profiles, tuple(seen), (Program(year, tuple(shares), common),),
+        profiles, tuple(seen), (Program(
+            year, tuple(shares), common, frailty_of(terms.supplied), holds(frail, facts)),),
         refused=_refused(profiles, takes, [(text, holds(when, facts)) for when, text in why]),
     )  # fmt: skip
+
+
+def plan_payers(
+    payers: Sequence[str],
+    payment_year: int,
+    terms: Terms = NO_TERMS,
+    models: Mapping[str, str | Path] | None = None,
+) -> Plan:
+    """Plan several programs of one year, so that one pass over the claims serves them all."""
+    return plan_together([plan_payment_year(p, payment_year, models, terms) for p in payers])
 
 
 def _usable(
@@ -323,7 +360,8 @@ def plan_together(plans: Sequence[Plan]) -> Plan:
         for program in plan.programs:
             shares = [s._replace(lane=s.lane + len(lanes), pays=s.pays[wide] & fits[s.lane])
                       for s in program.shares]  # fmt: skip
-            programs.append(program._replace(shares=tuple(shares)))
+            frail = program.frail[wide]
+            programs.append(program._replace(shares=tuple(shares), frail=frail))
         for lane, fit in zip(plan.lanes, fits, strict=True):
             takes.append(fit if lane.takes is None else fit & lane.takes[wide])
             lanes.append(Lane(lane.book, lane.data_sources, _or_none(takes[-1])))

@@ -1,6 +1,6 @@
 """Score whole populations: a model, or all the models of a payment year."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from riskadj.errors import InputError
 from riskadj.model import RiskModel
 from riskadj.scoring.batches import as_kind, reduced, score_batches
 from riskadj.scoring.explain import factor_table, status_table
-from riskadj.scoring.plan import Options, Plan, plan_model, plan_payment_year
+from riskadj.scoring.plan import NO_TERMS, Options, Plan, Terms, plan_model, plan_payers
 
 DEFAULTS = Options()
 
@@ -133,8 +133,9 @@ def score(
     diagnoses: Source,
     *,
     payment_year: int,
-    payer: str = "ma",
+    payer: str | Sequence[str] = "ma",
     models: Mapping[str, str | Path] | None = None,
+    terms: Terms = NO_TERMS,
     options: Options = DEFAULTS,
 ) -> Scores:
     """Score members with the models, segments and blend of a payment year.
@@ -145,8 +146,13 @@ def score(
         A path (Parquet, CSV, NDJSON) or a pandas, polars or pyarrow frame.
     payment_year
         Such as 2026.
+    payer
+        Such as ``"ma"``; several, such as ``("ma", "part-d-ma-pd")``, share one pass.
     models
         Your own model folders, by the published key that each replaces.
+    terms
+        ``Terms(accept_unverified=True)`` uses values that were read in no document, and the caveats
+        name them; ``Terms(supplied=read_supplied(path))`` gives what a program asks its user for.
 
     Returns
     -------
@@ -160,4 +166,5 @@ def score(
     InputError
         A table cannot be read or breaks the contract.
     """
-    return run(plan_payment_year(payer, payment_year, models), members, diagnoses, options)
+    payers = (payer,) if isinstance(payer, str) else payer
+    return run(plan_payers(payers, payment_year, terms, models), members, diagnoses, options)
