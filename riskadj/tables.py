@@ -135,11 +135,19 @@ CODED = {
 }  # fmt: skip
 """The column behind an axis of a profile, for those that have just one."""
 
+MONTH = ("month",)
+MONTH_FLAGS = tuple(
+    Field(name, (), _spelling(_YES_NO), "yes or no", absent, absent)
+    for name, absent in (("hospice", 0), ("part_a", 1), ("part_b", 1),
+                         ("medicare_secondary_payer", 0))
+)  # fmt: skip
+"""What a month may say besides the member's status: it decides whether the month is paid."""
+
 MEMBER_ID = ("member_id", "person_id", "mbi", "bene_id")
 DIAGNOSIS_CODE = ("diagnosis_code", "icd10", "dx", "diag")
-_FIELDS = (AGE, BIRTH_DATE, *CODED.values(), ESRD, MONTHS_SINCE_TRANSPLANT)
+_FIELDS = (AGE, BIRTH_DATE, *CODED.values(), ESRD, MONTHS_SINCE_TRANSPLANT, *MONTH_FLAGS)
 KNOWN_NAMES = frozenset(
-    [*MEMBER_ID, *DIAGNOSIS_CODE, *(n for f in _FIELDS for n in (f.name, *f.other_names))]
+    [*MEMBER_ID, *DIAGNOSIS_CODE, *MONTH, *(n for f in _FIELDS for n in (f.name, *f.other_names))]
 )
 """Names that tell a header line from a line of data."""
 

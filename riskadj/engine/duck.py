@@ -1,8 +1,7 @@
 """Reduce members and diagnoses to words in DuckDB, counting everything that does not map."""
 
-import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -22,13 +21,24 @@ from riskadj.engine.diagnoses import (
     tests_of,
 )
 from riskadj.engine.inputs import Source, View, attach, count, quoted, reading
-from riskadj.engine.members import Fault, encode_members, faults
+from riskadj.engine.members import Asked, Fault, encode_members, faults
+from riskadj.engine.months import (
+    MASKS,
+    MonthCounts,
+    Months,
+    encode_months,
+    gather_runs,
+    status_faults,
+)
 from riskadj.engine.words import Lane, word_names, words_sql
 from riskadj.errors import InputError
 from riskadj.features.profiles import Profiles
 from riskadj.tables import MEMBER_ID
 
 BATCH_ROWS = 1 << 17
+MEMBER_TABLES = {"members": "members_coded"}
+MONTH_TABLES = {"members": "people_coded", "member_months": "months_coded"}
+"""Input tables whose rows may be refused, each with the table that says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +49,20 @@ class Request:
     ----------
     lanes
         Rulebooks whose words are wanted, side by side.
-    profiles
-        The axes that the lanes, and what decides between them, ask for.
-    age_on
-        The date at which age counts.
+    asked
+        What the lanes, and what decides between them, ask for of the members' status.
     service_year
         The data-collection year: the calendar year before the payment year.
     refused
         Why members of some profiles cannot be scored: ``(why, bool of shape (n_profiles,))``.
-    refuse_esrd
-        Refuse members in ESRD status, because no model asks for it.
     quarantine
         Score the good rows and keep the bad ones with reasons, instead of raising.
     """
 
     lanes: tuple[Lane, ...]
-    profiles: Profiles
-    age_on: dt.date
+    asked: Asked
     service_year: int
     refused: tuple[tuple[str, NDArray[np.bool_]], ...] = ()
-    refuse_esrd: bool = True
     quarantine: bool = False
 
 
@@ -110,6 +114,10 @@ class Reduced:
         ``table, row, why`` of the rows set aside in quarantine; rows count from 1 after the header.
     count_unknown
         Counts mapped diagnosis rows of members that are not in the table.
+    rows
+        How many rows ``batches`` must yield.
+    extra
+        What else a row has: with months, ``place`` among the members and the masks of months.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -117,6 +125,19 @@ class Reduced:
     quality: Quality
     rejected: pa.Table
     count_unknown: Callable[[], int]
+    rows: int
+    extra: tuple[str, ...] = ()
+
+    def _with_words(self) -> str:
+        """Return SQL of the rows that would be found if every word were of a known member."""
+        if not self.extra:
+            return "select count(*) from member_words"
+        return (
+            "select (select count(*) from members_coded m join member_words w "
+            "on m.member_id = w.member_id where m.why is null) + (select count(*) from "
+            "member_words w where not exists (select 1 from members_coded m "
+            "where m.member_id = w.member_id))"
+        )
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the members in input order; all of them, exactly once.
@@ -124,9 +145,10 @@ class Reduced:
         Words that no member took are of members that are not in the table: then, and only then,
         their rows are counted.
         """
-        columns = ", ".join(f"coalesce(w.{n}, 0) as {n}" for names in self.words for n in names)
+        columns = "".join(f"coalesce(w.{n}, 0) as {n}, " for names in self.words for n in names)
+        columns += "".join(f"m.{n}, " for n in self.extra)
         query = (
-            f"select m.member_id, m.profile, {columns}, w.member_id is not null as found "
+            f"select m.member_id, m.profile, {columns}w.member_id is not null as found "
             "from members_coded m left join member_words w on m.member_id = w.member_id "
             "where m.why is null order by m.rowid"
         )
@@ -136,9 +158,9 @@ class Reduced:
                 out += batch.num_rows
                 found += batch.column("found").true_count
                 yield batch
-            with_words = count(self.connection, "select count(*) from member_words")
-        if out != self.quality.members_scored:
-            raise AssertionError(f"{self.quality.members_scored} members in, {out} out")
+            with_words = count(self.connection, self._with_words())
+        if out != self.rows:
+            raise AssertionError(f"{self.rows} members in, {out} out")
         if found != with_words:
             self.quality.diagnoses_of_unknown_members = self.count_unknown()
 
@@ -156,17 +178,91 @@ def reduce_members(
     """
     quality = Quality()
     view = attach(connection, "members", members, request.quarantine)
-    quality.notes += encode_members(
-        connection, view, request.age_on, request.profiles, request.refuse_esrd
-    )
+    quality.notes += encode_members(connection, view, request.asked)
     _refuse_profiles(connection, request)
     _settle_members(connection, request, quality)
+    return _with_words(connection, view, diagnoses, request, quality)
+
+
+def reduce_months(
+    connection: duckdb.DuckDBPyConnection,
+    members: Source,
+    months: Source,
+    diagnoses: Source,
+    request: Request,
+    rule: Months,
+) -> tuple[Reduced, MonthCounts]:
+    """Reduce all three tables to one row of words a member and monthly status.
+
+    Raises
+    ------
+    InputError
+        As ``reduce_members``; rows of the months are refused like those of the members.
+    """
+    quality, counts = Quality(), MonthCounts()
+    people = attach(connection, "members", members, request.quarantine)
+    view = attach(connection, "member_months", months, request.quarantine)
+    quality.notes += encode_months(connection, people, view, request.asked, rule)
+    gather_runs(connection, rule, counts)
+    _refuse_profiles(connection, request)
+    _settle_months(connection, request, quality, counts)
+    extra = ("place", *MASKS)
+    return _with_words(connection, people, diagnoses, request, quality, extra), counts
+
+
+def _both_statuses(connection: duckdb.DuckDBPyConnection, profiles: Profiles) -> list[str]:
+    """Count members who are long-term institutional and new enrollees at once."""
+    names = ("long_term_institutional", "new_enrollee")
+    stride = dict(zip(profiles.axes, profiles.strides, strict=True))
+    if not stride.keys() >= set(names):
+        return []
+    both = " and ".join(f"(profile // {stride[name]}) % 2 = 1" for name in names)
+    n = count(connection, f"select count(*) from members_coded where why is null and {both}")
+    said = "long-term institutional and new enrollee together: a model without a segment for both"
+    return [f"{n:,} statuses are {said} prices the new enrollee"] if n else []
+
+
+def _with_words(
+    connection: duckdb.DuckDBPyConnection,
+    members: View,
+    diagnoses: Source,
+    request: Request,
+    quality: Quality,
+    extra: tuple[str, ...] = (),
+) -> Reduced:
+    """Read the diagnoses of coded members."""
+    quality.notes += _both_statuses(connection, request.asked.profiles)
     words = word_names(request.lanes, _needed(connection, request))
-    count_unknown = _reduce_diagnoses(connection, view, diagnoses, request, words, quality)
-    rejected = _rejected(connection)
+    count_unknown = _reduce_diagnoses(connection, members, diagnoses, request, words, quality)
+    rejected = _rejected(connection, MONTH_TABLES if extra else MEMBER_TABLES)
     unread = [why for why in rejected["why"].to_pylist() if why.startswith("CSV row: ")]
     quality.unread_rows = dict(sorted(Counter(unread).items()))
-    return Reduced(connection, words, quality, rejected, count_unknown)
+    rows = count(connection, "select count(*) from members_coded where why is null")
+    return Reduced(connection, words, quality, rejected, count_unknown, rows, extra)
+
+
+def _settle_months(
+    connection: duckdb.DuckDBPyConnection, request: Request, quality: Quality, counts: MonthCounts
+) -> None:
+    """Count members and months; raise if some are bad and quarantine was not asked for."""
+    quality.members = count(connection, "select count(*) from people_coded")
+    if quality.members == 0 or counts.read == 0:
+        raise InputError("members or member_months: the table has no rows")
+    tables = {
+        "members": (faults(connection, "people_coded"), quality.members),
+        "member_months": (
+            [*faults(connection, "months_coded"), *status_faults(connection)], counts.read
+        ),
+    }  # fmt: skip
+    if not request.quarantine:
+        for name, (found, total) in tables.items():
+            if found:
+                raise InputError(_message(found, total, name))
+    quality.members_rejected = {f.what: f.rows for f in tables["members"][0]}
+    counts.rejected = {f.what: f.rows for f in tables["member_months"][0]}
+    quality.members_scored = count(
+        connection, "select count(distinct place) from members_coded where why is null"
+    )
 
 
 def _refuse_profiles(connection: duckdb.DuckDBPyConnection, request: Request) -> None:
@@ -242,45 +338,53 @@ def _settle_members(
     quality.members = count(connection, "select count(*) from members_coded")
     if quality.members == 0:
         raise InputError("members: the table has no rows")
-    found = faults(connection)
+    found = faults(connection, "members_coded")
     if found and not request.quarantine:
-        raise InputError(_message(found, quality.members))
+        raise InputError(_message(found, quality.members, "members"))
     quality.members_rejected = {f.what: f.rows for f in found}
     quality.members_scored = quality.members - sum(f.rows for f in found)
 
 
-def _message(found: Sequence[Fault], total: int) -> str:
+def _message(found: Sequence[Fault], total: int, table: str) -> str:
     lines = "\n".join(f"  {fault}" for fault in found)
     return (
-        f"members: of {total:,} rows,\n{lines}\n"
+        f"{table}: of {total:,} rows,\n{lines}\n"
         "Correct them, or score the rest: --on-error quarantine"
     )
 
 
-def _rejected(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Return ``table, row, why`` of members set aside and of CSV rows that cannot be read.
+def _rejected(connection: duckdb.DuckDBPyConnection, coded: Mapping[str, str]) -> pa.Table:
+    """Return ``table, row, why`` of rows set aside and of CSV rows that cannot be read.
 
-    A row's number is its place in the file: unread rows before a member count too.
+    A row's number is its place in the file: unread rows before it count too.
+
+    Parameters
+    ----------
+    coded
+        The input tables whose rows may be refused, each with the table that has ``why``.
     """
-    unread = {
-        name: f"select distinct line - 1 as row, error_type::varchar as kind from {name}_unread"
-        for name in ("members", "diagnoses")
-        if count(
-            connection, f"select count(*) from duckdb_tables() where table_name = '{name}_unread'"
-        )
-    }
-    selects = [
-        f"select '{name}' as t, row, 'CSV row: ' || lower(kind) as why from ({query})"
-        for name, query in unread.items()
-    ]
-    skipped = unread.get("members", "select null::bigint as row where false")
-    rows = f"select distinct row from ({skipped})"
-    places = f"select row - row_number() over (order by row) as good from ({rows})"
-    selects.append(
-        "select 'members', rowid + 1 + (select count(*) from places where good < rowid + 1), why "
-        "from members_coded where why is not null"
-    )
+    selects = []
+    for name in (*coded, "diagnoses"):
+        unread = _unread(connection, name)
+        selects.append(f"select '{name}', row, 'CSV row: ' || lower(kind) from ({unread})")
+        if name in coded:
+            places = (
+                "select row - row_number() over (order by row) as good "
+                f"from (select distinct row from ({unread}))"
+            )
+            selects.append(
+                f"select '{name}', rowid + 1 + (select count(*) from ({places}) "
+                f"where good < rowid + 1), why from {coded[name]} where why is not null"
+            )
     return connection.sql(
-        f'with places as ({places}) select t as "table", row::bigint as row, why '
+        'select t as "table", row::bigint as row, why '
         f"from ({' union all '.join(selects)}) u(t, row, why) order by 1, 2, 3"
     ).to_arrow_table()
+
+
+def _unread(connection: duckdb.DuckDBPyConnection, name: str) -> str:
+    """Return SQL of the CSV rows of a table that cannot be read: ``row, kind``."""
+    there = f"select count(*) from duckdb_tables() where table_name = '{name}_unread'"
+    if not count(connection, there):
+        return "select null::bigint as row, '' as kind where false"
+    return f"select distinct line - 1 as row, error_type::varchar as kind from {name}_unread"

@@ -65,40 +65,47 @@ class Expression:
     assumed: str | None = None
 
 
-def encode_members(
-    connection: duckdb.DuckDBPyConnection,
-    view: View,
-    age_on: dt.date,
-    profiles: Profiles,
-    refuse_esrd: bool,
-) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the models ask for of the members' status.
+
+    Attributes
+    ----------
+    profiles
+        The axes that the models, and what decides between them, ask for.
+    age_on
+        The date at which age counts.
+    refuse_esrd
+        Refuse members in ESRD status, because no model asks for it.
+    """
+
+    profiles: Profiles
+    age_on: dt.date
+    refuse_esrd: bool = True
+
+
+def encode_members(connection: duckdb.DuckDBPyConnection, view: View, asked: Asked) -> list[str]:
     """Create the temporary table ``members_coded (member_id, profile, why)``.
 
     Its ``rowid`` is the row's place in the input; ``why`` is null for a good row. Returns notes
     on what was assumed of absent columns.
-
-    Parameters
-    ----------
-    profiles
-        The axes that the models ask for.
-    refuse_esrd
-        Refuse members in ESRD status, because no model asks for it.
     """
     member_id = view.member_id()
-    read = axis_expressions(connection, (view,), profiles, age_on)
+    read = axis_expressions(connection, (view,), asked.profiles, asked.age_on)
+    profile = profile_sql(read, asked.profiles)
     refusals = [(f"{member_id} is null", "member_id is empty")]
     refusals += [r for e in read for r in e.refusals]
-    if refuse_esrd:
-        esrd = _coded(connection, (view,), ESRD)
-        refusals += [*esrd.refusals, *_not_paid(esrd)]
+    if asked.refuse_esrd:
+        refusals += esrd_refusals(connection, (view,))
     with reading("members"):
         connection.execute(
             f"create temp table members_coded as select {member_id} as member_id, "
-            f"({profile_sql(read, profiles)})::integer as profile, {why_sql(refusals)} as why "
+            f"({profile})::integer as profile, {why_sql(refusals)} as why "
             f"from {quoted(view.name)}"
         )
-    refuse_duplicates(connection)
-    return [*notes_of(read, view), *([esrd.assumed] if refuse_esrd and esrd.assumed else [])]
+    refuse_duplicates(connection, "members_coded")
+    no_esrd = asked.refuse_esrd and not view.find((ESRD.name,))
+    return [*notes_of(read, view), *(["no column esrd_status: taken as no"] if no_esrd else [])]
 
 
 def axis_expressions(
@@ -115,7 +122,7 @@ def axis_expressions(
         elif axis == "esrd_stage":
             read.append(_esrd_stage(connection, views))
         else:
-            read.append(_coded(connection, views, CODED[axis]))
+            read.append(coded(connection, views, CODED[axis]))
     return read
 
 
@@ -143,10 +150,10 @@ def notes_of(read: Sequence[Expression], members: View) -> list[str]:
     return [*notes, "column age not used: birth_date is there"] if both else notes
 
 
-def faults(connection: duckdb.DuckDBPyConnection) -> list[Fault]:
+def faults(connection: duckdb.DuckDBPyConnection, table: str) -> list[Fault]:
     """Count the refused rows by reason; row numbers count from 1, the header not counted."""
     found = connection.execute(
-        "select why, count(*), min(rowid) + 1 from members_coded where why is not null "
+        f"select why, count(*), min(rowid) + 1 from {table} where why is not null "
         "group by 1 order by 3"
     ).fetchall()
     return [Fault(*row) for row in found]
@@ -158,7 +165,7 @@ def _age(connection: duckdb.DuckDBPyConnection, view: View, age_on: dt.date) -> 
     if column is None:
         if view.find((AGE.name,)) is None:
             view.need(("birth_date",))
-        return _coded(connection, (view,), AGE)
+        return coded(connection, (view,), AGE)
     born = day_of(view, (BIRTH_DATE.name, *BIRTH_DATE.other_names))
     years = f"(({_months(age_on)} - (year({born}) * 12 + month({born})) - " \
             f"(day({born}) > {age_on.day})::int) // 12)"  # fmt: skip
@@ -191,17 +198,18 @@ def _months(date: dt.date) -> int:
     return date.year * 12 + date.month
 
 
-def _coded(
-    connection: duckdb.DuckDBPyConnection, views: Sequence[View], field: Field
-) -> Expression:
-    """Turn the few distinct raw values of a column into a CASE over them."""
+def coded(connection: duckdb.DuckDBPyConnection, views: Sequence[View], field: Field) -> Expression:
+    """Turn the few distinct raw values of a column into a CASE over them.
+
+    It is read from the first of the tables that has it.
+    """
     names = (field.name, *field.other_names)
     view = next((v for v in views if v.find(names)), views[-1])
     column = view.find(names)
     if column is None:
         if field.absent is None:
             view.need(names)
-        taken = "not dual" if "dual" in field.name else "no"
+        taken = "not dual" if "dual" in field.name else "yes" if field.absent else "no"
         note = f"no column {field.name}: taken as {taken}"
         return Expression(field, view.name, str(field.absent), (), note)
     with reading(view.name):
@@ -219,8 +227,8 @@ def _coded(
 
 def _esrd_stage(connection: duckdb.DuckDBPyConnection, views: Sequence[View]) -> Expression:
     """Join ESRD status and months since transplant to a stage; they must agree."""
-    status = _coded(connection, views, ESRD)
-    months = _coded(connection, views, MONTHS_SINCE_TRANSPLANT)
+    status = coded(connection, views, ESRD)
+    months = coded(connection, views, MONTHS_SINCE_TRANSPLANT)
     if months.assumed is None and status.assumed is None and months.table != status.table:
         raise InputError(
             f"esrd_status is in {status.table}, months_since_transplant in {months.table}: "
@@ -244,9 +252,13 @@ def _esrd_stage(connection: duckdb.DuckDBPyConnection, views: Sequence[View]) ->
     return Expression(ESRD, table, f"case {stages} end", tuple(told), status.assumed)
 
 
-def _not_paid(esrd: Expression) -> list[tuple[str, str]]:
+def esrd_refusals(
+    connection: duckdb.DuckDBPyConnection, views: Sequence[View]
+) -> list[tuple[str, str]]:
+    """Return the refusals of members in ESRD status, for models that do not ask for it."""
+    esrd = coded(connection, views, ESRD)
     why = "esrd_status is not none: CMS-HCC models do not pay ESRD months"
-    return [] if esrd.assumed else [(f"{esrd.code} <> {NO_ESRD}", why)]
+    return [] if esrd.assumed else [*esrd.refusals, (f"{esrd.code} <> {NO_ESRD}", why)]
 
 
 def _possible_values(
@@ -300,24 +312,24 @@ def _literal(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def refuse_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
+def refuse_duplicates(connection: duckdb.DuckDBPyConnection, table: str) -> None:
     """Mark every row of a repeated id: which one is right cannot be known."""
     with reading("members"):
-        if _ascending(connection):
+        if _ascending(connection, table):
             return
-        repeated = "select count(member_id) - count(distinct member_id) from members_coded"
+        repeated = f"select count(member_id) - count(distinct member_id) from {table}"
         if count(connection, repeated):
             connection.execute(
-                "update members_coded set why = 'member_id stands more than once' "
-                "where member_id in (select member_id from members_coded "
+                f"update {table} set why = 'member_id stands more than once' "
+                f"where member_id in (select member_id from {table} "
                 "group by 1 having count(*) > 1)"
             )
 
 
-def _ascending(connection: duckdb.DuckDBPyConnection) -> bool:
+def _ascending(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
     """Say whether the ids strictly ascend, as they do in most files: then none repeats."""
     last = None
-    for batch in connection.sql("select member_id from members_coded").to_arrow_reader(1 << 20):
+    for batch in connection.sql(f"select member_id from {table}").to_arrow_reader(1 << 20):
         ids = batch.column(0)
         first = last is None or pc.less(last, ids[0]).as_py()
         if not first or pc.all(pc.less(ids[:-1], ids[1:]), skip_nulls=False).as_py() is not True:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from riskadj.engine.duck import Quality, Reduced, Request, reduce_members
 from riskadj.engine.inputs import Source
+from riskadj.engine.members import Asked
 from riskadj.features.rulebook import Rulebook
 from riskadj.scoring.payment import PaymentYear, component_score, round_half_up
 from riskadj.scoring.plan import Options, Plan, Program
@@ -31,11 +32,9 @@ def request_of(plan: Plan, options: Options) -> Request:
     """Say what a plan needs of the input tables."""
     return Request(
         lanes=plan.lanes,
-        profiles=plan.profiles,
-        age_on=dt.date.fromisoformat(plan.age_reference),
+        asked=Asked(plan.profiles, dt.date.fromisoformat(plan.age_reference), plan.refuse_esrd),
         service_year=plan.service_year,
         refused=plan.refused,
-        refuse_esrd=plan.refuse_esrd,
         quarantine=options.on_error == "quarantine",
     )
 
@@ -88,7 +87,7 @@ def score_batch(
     """
     ids, profile = batch.column("member_id"), batch.column("profile").to_numpy()
     scored = [score_lane(plan, i, batch, names) for i, names in enumerate(words)]
-    paid, tables = _component_scores(plan, profile, scored), []
+    paid, tables = component_scores(plan, profile, scored), []
     for i, lanes in enumerate(scored):
         for lane in lanes:
             _count_without_cell(plan, i, profile, lane, quality)
@@ -116,7 +115,7 @@ def score_lane(
             for segment in _segments(plan, book, own)]  # fmt: skip
 
 
-def _component_scores(
+def component_scores(
     plan: Plan, profile: NDArray[np.int32], scored: Sequence[Sequence[LaneScores]]
 ) -> dict[int, NDArray[np.int64]]:
     """Return each lane's payment scores (thousandths), for the members it takes."""

@@ -71,6 +71,8 @@ class PaymentYear:
     frailty
         Whose score a contract's frailty factor is added to, and where that is said; None where
         the program has none.
+    unpaid_months
+        The flag of a month that is not paid: ``hospice`` or empty.
     evidence
         How well the order and the rounding are known.
     """
@@ -80,6 +82,7 @@ class PaymentYear:
     components: tuple[Component, ...]
     component_steps: tuple[str, ...]
     frailty: Cited | None
+    unpaid_months: Cited
     evidence: str
 
     @property
@@ -157,6 +160,7 @@ def load_payment_year(
         components=tuple(reader.component(row, steps) for row in head["component"]),
         component_steps=steps,
         frailty=read_cited(head, "frailty", str(path)) if "frailty" in head else None,
+        unpaid_months=read_cited(head, "unpaid_months", str(path)),
         evidence=f"{head['chain']['evidence']}: {head['chain']['source']}",
     )
 

@@ -27,7 +27,22 @@ Progress = Callable[[str, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
+class Paths:
+    """Output paths by what they hold; None is not written."""
+
+    def refuse_inputs(self, inputs: Iterable[str | Path]) -> None:
+        """Refuse to write over what is read."""
+        kept = {Path(path).resolve() for path in inputs}
+        if overwritten := [p for p in self.written() if p.resolve() in kept]:
+            raise OptionError(f"{overwritten[0]} is an input: choose another output")
+
+    def written(self) -> list[Path]:
+        """Return the paths that were asked for."""
+        return [path for path in asdict(self).values() if path is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs(Paths):
     """Where results go; None is not written.
 
     Attributes
@@ -45,16 +60,6 @@ class Outputs:
     statuses: Path | None = None
     rejected: Path | None = None
     quality: Path | None = None
-
-    def refuse_inputs(self, inputs: Iterable[str | Path]) -> None:
-        """Refuse to write over what is read."""
-        kept = {Path(path).resolve() for path in inputs}
-        if overwritten := [p for p in self.written() if p.resolve() in kept]:
-            raise OptionError(f"{overwritten[0]} is an input: choose another output")
-
-    def written(self) -> list[Path]:
-        """Return the paths that were asked for."""
-        return [path for path in asdict(self).values() if path is not None]
 
 
 class Writer(Protocol):
@@ -121,7 +126,7 @@ def _with_claims(rejected: pa.Table, claims: Sequence[tuple[int, str]]) -> pa.Ta
 class Files:
     """The output files, each written beside its place and renamed only when all is done."""
 
-    def __init__(self, outputs: Outputs, about: Mapping[str, object]) -> None:
+    def __init__(self, outputs: Paths, about: Mapping[str, object]) -> None:
         named = {k: v for k, v in asdict(outputs).items() if v is not None}
         self.paths: Mapping[str, Path] = named
         self.about = {"riskadj": json.dumps(about)}
@@ -146,10 +151,14 @@ class Files:
             part = _writable(table, self.paths[what]).replace_schema_metadata(self.about)
             self.writers[what].write_table(part)
 
-    def write_quality(self, quality: Quality, caveats: tuple[str, ...]) -> None:
+    def write_quality(
+        self, quality: Quality, caveats: tuple[str, ...], months: Mapping[str, object] | None = None
+    ) -> None:
         """Write counts, assumptions and caveats as JSON, if asked for."""
         if "quality" in self.paths:
-            text = json.dumps({**asdict(quality), "caveats": list(caveats)}, indent=2)
+            more = {} if months is None else {"member_months": months}
+            said = {**asdict(quality), **more, "caveats": list(caveats)}
+            text = json.dumps(said, indent=2)
             _create_private(self._temporary("quality"))
             self._temporary("quality").write_text(text + "\n", encoding="utf-8")
 

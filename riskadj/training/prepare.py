@@ -10,6 +10,7 @@ import pyarrow as pa
 from riskadj.engine.diagnoses import THRU_DATE, matching_id
 from riskadj.engine.duck import Quality, Request, reduce_members
 from riskadj.engine.inputs import INTEGER_TYPES, Source, View, attach, count, quoted, reading
+from riskadj.engine.members import Asked
 from riskadj.engine.words import Lane
 from riskadj.errors import InputError
 from riskadj.features.rulebook import Rulebook
@@ -98,8 +99,8 @@ def prepared_batches(
     """
     month, day = map(int, book.model.facts.age_reference.split("-"))
     request = Request(
-        lanes=(Lane(book),), profiles=book.profiles,
-        age_on=dt.date(sources.cost_year, month, day),
+        lanes=(Lane(book),),
+        asked=Asked(book.profiles, dt.date(sources.cost_year, month, day)),
         service_year=sources.diagnosis_year, quarantine=quarantine,
     )  # fmt: skip
     reduced = reduce_members(connection, sources.members, sources.diagnoses, request)
