@@ -128,6 +128,9 @@ ESRD = Field("esrd_status", (), _spelling(_ESRD), "none, dialysis, transplant or
 MONTHS_SINCE_TRANSPLANT = Field(
     "months_since_transplant", (), _months_since, "whole months from 1 on (blank: none)", 0, 0
 )
+PART_B_MONTHS = Field(
+    "part_b_months_in_data_year", (), {str(n): n for n in range(13)}.get, "0 to 12 months", 0, None
+)
 LOW_INCOME = Field("low_income", ("lis",), _spelling(_YES_NO), "yes or no", 0, 0)
 CODED = {
     "sex": SEX, "orec": OREC, "dual": DUAL, **{field.name: field for field in STATUS},
@@ -145,7 +148,15 @@ MONTH_FLAGS = tuple(
 
 MEMBER_ID = ("member_id", "person_id", "mbi", "bene_id")
 DIAGNOSIS_CODE = ("diagnosis_code", "icd10", "dx", "diag")
-_FIELDS = (AGE, BIRTH_DATE, *CODED.values(), ESRD, MONTHS_SINCE_TRANSPLANT, *MONTH_FLAGS)
+_FIELDS = (
+    AGE,
+    BIRTH_DATE,
+    *CODED.values(),
+    ESRD,
+    MONTHS_SINCE_TRANSPLANT,
+    PART_B_MONTHS,
+    *MONTH_FLAGS,
+)
 KNOWN_NAMES = frozenset(
     [*MEMBER_ID, *DIAGNOSIS_CODE, *MONTH, *(n for f in _FIELDS for n in (f.name, *f.other_names))]
 )

@@ -16,6 +16,7 @@ from riskadj.cli import (
     prepare,
     publish,
     score,
+    score_months,
     signoff,
     sql,
     synpuf,
@@ -39,6 +40,8 @@ Examples:
 
 - `riskadj score --members m.parquet --diagnoses d.parquet --payment-year 2026 --out scores.parquet`
 - `riskadj score --eob claims.ndjson.gz --members m.csv --payment-year 2026 --out scores.parquet`
+- `riskadj score-months --members m.csv --months mm.csv --diagnoses d.csv --payment-year 2026
+  --out years.csv`
 - `riskadj explain --age 70 --sex F --orec 0 --dx E11.21,I50.9 --payment-year 2026`
 - `riskadj models list`
 - `riskadj prepare SPEC`, then `train`, `validate`, `publish`, `verify`: retrain a model
@@ -47,6 +50,7 @@ Exit codes: 0 done, 1 internal error, 2 wrong use, 3 invalid data, 4 not publish
 folder that is not whole, 5 a gate failed or a published fit does not verify.""",
 )
 app.command("score")(score.score)
+app.command("score-months")(score_months.score_months)
 app.command("explain")(explain.explain)
 app.command("sql")(sql.sql)
 app.command("demo")(demo.demo)

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from riskadj.cli.score import Diagnoses, Eob, Model, Payer, PaymentYear
+from riskadj.cli.score import (
+    MA,
+    Accept,
+    Diagnoses,
+    Eob,
+    Model,
+    Parameters,
+    Payer,
+    PaymentYear,
+)
 
 if TYPE_CHECKING:
     from riskadj.scoring import payment
@@ -25,10 +34,17 @@ def explain(
     lti: Annotated[bool, typer.Option("--lti", help="Long-term institutional.")] = False,
     new_enrollee: Annotated[bool, typer.Option("--new-enrollee", help="New enrollee.")] = False,
     chronic_snp: Annotated[bool, typer.Option("--chronic-snp", help="In a C-SNP.")] = False,
+    esrd_status: Annotated[
+        str, typer.Option(help="none, dialysis, transplant (months 1-3) or graft.")
+    ] = "none",
+    months_since_transplant: Annotated[int | None, typer.Option(help="1 and up.")] = None,
+    low_income: Annotated[bool, typer.Option("--low-income", help="Part D subsidy.")] = False,
     dx: Annotated[str | None, typer.Option(help="Codes, separated by commas.")] = None,
     payment_year: PaymentYear = None,
-    payer: Payer = "ma",
+    payer: Payer = MA,
     model: Model = None,
+    accept_unverified: Accept = False,
+    parameters: Parameters = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Explain one member's score: segment, conditions, what dropped what, terms, payment.
@@ -37,12 +53,15 @@ def explain(
     --------
     - `riskadj explain --members m.parquet --diagnoses d.parquet --member-id 7 --payment-year 2026`
     - `riskadj explain --age 70 --sex F --orec 0 --dx E11.21,I50.9 --payment-year 2024`
+    - `riskadj explain --age 66 --sex M --orec 2 --esrd-status dialysis --dx I50.9
+      --payment-year 2026`
     """
-    from riskadj.cli.score import chosen_plan, diagnosis_source
+    from riskadj.cli.score import chosen_plan, diagnosis_source, terms_of
     from riskadj.scoring.plan import Options
     from riskadj.scoring.scorer import run
 
-    plan, options = chosen_plan(model, payer, payment_year, None, False), Options()
+    terms = terms_of(accept_unverified, parameters)
+    plan, options = chosen_plan((model, payer, payment_year), terms), Options()
     if member_id is not None and members is not None:
         source, _, _ = diagnosis_source(diagnoses, eob, plan, options)
         member, codes = _of_tables(member_id, members, source)
@@ -50,7 +69,8 @@ def explain(
         typed = {
             "age": age, "sex": sex, "dual_status_code": dual, "new_enrollee": new_enrollee,
             "original_reason_entitlement_code": orec, "long_term_institutional": lti,
-            "chronic_snp": chronic_snp, "esrd_status": "none",
+            "chronic_snp": chronic_snp, "esrd_status": esrd_status, "low_income": low_income,
+            "months_since_transplant": months_since_transplant,
         }  # fmt: skip
         member, codes = _typed(typed, dx or "")
     else:

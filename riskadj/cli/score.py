@@ -8,7 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from riskadj.engine.duck import Quality
-    from riskadj.scoring.plan import Options, Plan
+    from riskadj.scoring.plan import Options, Plan, Terms
 
 Members = Annotated[Path, typer.Option(help="Members table: .parquet, .csv or .ndjson.")]
 Diagnoses = Annotated[Path | None, typer.Option(help="Diagnoses table: member_id, diagnosis_code.")]
@@ -19,11 +19,25 @@ Eob = Annotated[
     ),
 ]
 PaymentYear = Annotated[int | None, typer.Option(help="Payment year, such as 2026.")]
-Payer = Annotated[str, typer.Option(help="Payment program.")]
-Model = Annotated[
-    str | None,
-    typer.Option(help="Raw scores of one model: a key such as cms-hcc-v28/2026, or a folder."),
+Payer = Annotated[
+    list[str],
+    typer.Option(help="Payment program: ma, pace, part-d-ma-pd, ...; repeat for several at once."),
 ]
+Model = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Raw scores of a model: a key such as cms-hcc-v28/2026, or a folder; repeatable."
+    ),
+]
+Accept = Annotated[
+    bool,
+    typer.Option("--accept-unverified", help="Use values that were read in no document."),
+]
+Parameters = Annotated[
+    Path | None,
+    typer.Option(help="TOML of what a program asks you for: name = { value, source }."),
+]
+MA = ["ma"]
 
 
 def score(
@@ -32,8 +46,10 @@ def score(
     diagnoses: Diagnoses = None,
     eob: Eob = None,
     payment_year: PaymentYear = None,
-    payer: Payer = "ma",
+    payer: Payer = MA,
     model: Model = None,
+    accept_unverified: Accept = False,
+    parameters: Parameters = None,
     segment: Annotated[str | None, typer.Option(help="Force this segment (with --model).")] = None,
     all_segments: Annotated[
         bool, typer.Option("--all-segments", help="Price every segment (with --model).")
@@ -58,19 +74,22 @@ def score(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Score members with a payment year's models, or with one model.
+    """Score members with a payment year's models, or with models of your choice.
 
     Examples
     --------
     - `riskadj score --members m.parquet --diagnoses d.parquet --payment-year 2026 --out s.parquet`
     - `riskadj score --members m.csv --eob eob.ndjson.gz --payment-year 2026 --out s.csv`
     - `riskadj score --members m.csv --diagnoses d.csv --model cms-hcc-v28/2026 --out s.csv`
+    - `riskadj score --members m.csv --diagnoses d.csv --payer ma --payer part-d-ma-pd
+      --payment-year 2026 --out s.csv`: Part C and Part D in one pass
     """
     from riskadj.cli.console import progress
     from riskadj.scoring.plan import Options
     from riskadj.scoring.sink import Outputs, score_to_files
 
-    plan = chosen_plan(model, payer, payment_year, segment, all_segments)
+    terms = terms_of(accept_unverified, parameters)
+    plan = chosen_plan((model, payer, payment_year), terms, segment, all_segments)
     options = Options(on_error, memory_limit, threads)
     source, claims, unread = diagnosis_source(diagnoses, eob, plan, options)
     if dry_run:
@@ -83,23 +102,41 @@ def score(
     _print_result(counts, claims, plan, outputs.written(), json)
 
 
-def chosen_plan(
-    model: str | None, payer: str, payment_year: int | None, segment: str | None, all_segments: bool
-) -> "Plan":
-    """Return the plan of ``--model`` or of ``--payment-year``; exactly one must be given."""
-    from riskadj.catalog import resolve_model
-    from riskadj.scoring.plan import plan_model, plan_payment_year
+def terms_of(accept_unverified: bool, parameters: Path | None) -> "Terms":
+    """Return what the user says about a program's values."""
+    from riskadj.scoring.payment import read_supplied
+    from riskadj.scoring.plan import Terms
 
-    if (model is None) == (payment_year is None):
-        raise typer.BadParameter("give --payment-year, or --model for raw scores of one model")
-    if model is not None:
-        folder = Path(model)
-        return plan_model(
-            resolve_model(folder if folder.is_dir() else model), segment, all_segments
-        )
-    if segment or all_segments:
-        raise typer.BadParameter("--segment and --all-segments go with --model")
-    return plan_payment_year(payer, int(payment_year or 0))
+    return Terms(accept_unverified, read_supplied(parameters) if parameters else {})
+
+
+def chosen_plan(
+    asked: tuple[list[str] | None, list[str], int | None],
+    terms: "Terms",
+    segment: str | None = None,
+    all_segments: bool = False,
+) -> "Plan":
+    """Return the plan of ``--model`` or of ``--payment-year``; exactly one must be given.
+
+    Parameters
+    ----------
+    asked
+        ``--model``, ``--payer`` and ``--payment-year``.
+    """
+    from riskadj.catalog import resolve_model
+    from riskadj.scoring.plan import plan_model, plan_models, plan_payers
+
+    models, payers, payment_year = asked
+    if (not models) == (payment_year is None):
+        raise typer.BadParameter("give --payment-year, or --model for raw scores of a model")
+    if (segment or all_segments) and (not models or len(models) > 1):
+        raise typer.BadParameter("--segment and --all-segments go with one --model")
+    if models:
+        found = [resolve_model(Path(m) if Path(m).is_dir() else m) for m in models]
+        if segment or all_segments:
+            return plan_model(found[0], segment, all_segments)
+        return plan_models(found)
+    return plan_payers(payers, int(payment_year or 0), terms)
 
 
 def diagnosis_source(
@@ -173,6 +210,8 @@ def _print_result(
         "mapped, of members not in the table": quality.diagnoses_of_unknown_members,
         **quality.unread_rows,
     }))  # fmt: skip
+    for program, n in quality.unpaid.items():
+        out.print(f"{n:,} members have no score of {program}: none of its models is for them")
     if quality.without_cell:
         out.print(f"{quality.without_cell:,} prices have no age-sex part in the segment")
     for text in (*quality.notes, *plan.caveats):

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -22,6 +22,7 @@ from riskadj.tables import (
     GRAFT,
     MONTHS_SINCE_TRANSPLANT,
     NO_ESRD,
+    PART_B_MONTHS,
     TRANSPLANT,
     Field,
     plain,
@@ -121,6 +122,8 @@ def axis_expressions(
             read.append(_age(connection, views[-1], age_on))
         elif axis == "esrd_stage":
             read.append(_esrd_stage(connection, views))
+        elif axis == "new_enrollee":
+            read.append(_new_enrollee(connection, views))
         else:
             read.append(coded(connection, views, CODED[axis]))
     return read
@@ -223,6 +226,23 @@ def coded(connection: duckdb.DuckDBPyConnection, views: Sequence[View], field: F
     code = f"({_as_sql(column, read)})"
     odd = ((f"{code} is null", f"{field.name} is not {field.expects}"),)
     return Expression(field, view.name, code, odd if None in read.values() else ())
+
+
+def _new_enrollee(connection: duckdb.DuckDBPyConnection, views: Sequence[View]) -> Expression:
+    """Read who is a new enrollee, or tell it from the months of Part B in the data year.
+
+    Fewer than 12 months of Part B in the data-collection year make a new enrollee: Medicare
+    Managed Care Manual, chapter 7, section 70.2 (its title was seen, the wording not).
+    """
+    told = coded(connection, views, CODED["new_enrollee"])
+    months = coded(connection, views, PART_B_MONTHS)
+    if months.assumed:
+        return told
+    if not told.assumed:
+        raise InputError(
+            f"new_enrollee and {PART_B_MONTHS.name} tell the same: keep one of the columns"
+        )
+    return replace(months, code=f"({months.code} < 12)::integer")
 
 
 def _esrd_stage(connection: duckdb.DuckDBPyConnection, views: Sequence[View]) -> Expression:
