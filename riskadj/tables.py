@@ -138,7 +138,14 @@ CODED = {
 }  # fmt: skip
 """The column behind an axis of a profile, for those that have just one."""
 
-MONTH = ("month",)
+
+def _month(text: str) -> int | None:
+    """Return a month's number, counted from year 0, of 2026-01-01, 2026-01 or 202601."""
+    found = re.match(r"(\d{4})-?(0[1-9]|1[0-2])(?:-?(?:0[1-9]|[12]\d|3[01])\b.*)?$", text)
+    return int(found[1]) * 12 + int(found[2]) - 1 if found else None
+
+
+MONTH = Field("month", (), _month, "a month, such as 2026-01-01 or 2026-01", None, None)
 MONTH_FLAGS = tuple(
     Field(name, (), _spelling(_YES_NO), "yes or no", absent, absent)
     for name, absent in (("hospice", 0), ("part_a", 1), ("part_b", 1),
@@ -158,7 +165,12 @@ _FIELDS = (
     *MONTH_FLAGS,
 )
 KNOWN_NAMES = frozenset(
-    [*MEMBER_ID, *DIAGNOSIS_CODE, *MONTH, *(n for f in _FIELDS for n in (f.name, *f.other_names))]
+    [
+        *MEMBER_ID,
+        *DIAGNOSIS_CODE,
+        MONTH.name,
+        *(n for f in _FIELDS for n in (f.name, *f.other_names)),
+    ]
 )
 """Names that tell a header line from a line of data."""
 

@@ -26,8 +26,7 @@ from riskadj.engine.months import (
     MASKS,
     MonthCounts,
     Months,
-    encode_months,
-    gather_runs,
+    gather_months,
     status_faults,
 )
 from riskadj.engine.words import Lane, word_names, words_sql
@@ -128,16 +127,13 @@ class Reduced:
     rows: int
     extra: tuple[str, ...] = ()
 
-    def _with_words(self) -> str:
-        """Return SQL of the rows that would be found if every word were of a known member."""
+    def _has_unknown(self, found: int) -> bool:
+        """Say whether words are left that no member took."""
         if not self.extra:
-            return "select count(*) from member_words"
-        return (
-            "select (select count(*) from members_coded m join member_words w "
-            "on m.member_id = w.member_id where m.why is null) + (select count(*) from "
-            "member_words w where not exists (select 1 from members_coded m "
-            "where m.member_id = w.member_id))"
-        )
+            return found != count(self.connection, "select count(*) from member_words")
+        left = "select 1 from members_coded m where m.member_id = w.member_id"
+        query = f"select count(*) from member_words w where not exists ({left})"
+        return count(self.connection, query) > 0
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the members in input order; all of them, exactly once.
@@ -150,7 +146,8 @@ class Reduced:
         query = (
             f"select m.member_id, m.profile, {columns}w.member_id is not null as found "
             "from members_coded m left join member_words w on m.member_id = w.member_id "
-            "where m.why is null order by m.rowid"
+            "where m.why is null order by "
+            f"{'m.place, m.months & -m.months' if self.extra else 'm.rowid'}"
         )
         out = found = 0
         with reading("members"):
@@ -158,10 +155,10 @@ class Reduced:
                 out += batch.num_rows
                 found += batch.column("found").true_count
                 yield batch
-            with_words = count(self.connection, self._with_words())
+            unknown = self._has_unknown(found)
         if out != self.rows:
             raise AssertionError(f"{self.rows} members in, {out} out")
-        if found != with_words:
+        if unknown:
             self.quality.diagnoses_of_unknown_members = self.count_unknown()
 
 
@@ -199,11 +196,10 @@ def reduce_months(
     InputError
         As ``reduce_members``; rows of the months are refused like those of the members.
     """
-    quality, counts = Quality(), MonthCounts()
+    quality = Quality()
     people = attach(connection, "members", members, request.quarantine)
     view = attach(connection, "member_months", months, request.quarantine)
-    quality.notes += encode_months(connection, people, view, request.asked, rule)
-    gather_runs(connection, rule, counts)
+    counts, quality.notes = gather_months(connection, people, view, request.asked, rule)
     _refuse_profiles(connection, request)
     _settle_months(connection, request, quality, counts)
     extra = ("place", *MASKS)

@@ -26,7 +26,7 @@ from riskadj.engine.members import (
 )
 from riskadj.errors import InputError
 from riskadj.features.profiles import Profiles
-from riskadj.tables import MONTH, MONTH_FLAGS
+from riskadj.tables import BIRTH_DATE, MONTH, MONTH_FLAGS
 
 DualTiming = Literal["monthly", "interim"]
 MASKS = ("months", *(field.name for field in MONTH_FLAGS))
@@ -80,45 +80,104 @@ class MonthCounts:
     without_anchor: int = 0
 
 
-def encode_months(
+def gather_months(
     connection: duckdb.DuckDBPyConnection,
     members: View,
     months: View,
     asked: Asked,
     rule: Months,
-) -> list[str]:
-    """Create ``people_coded (member_id, base, why)`` and ``months_coded (member_id, month, ...)``.
+) -> tuple[MonthCounts, list[str]]:
+    """Create ``members_coded (member_id, profile, place, n, months, <flags>, why)``.
 
-    A status is read from the months if they have its column, else from the members, for the whole
-    year. Returns notes on what was assumed of absent columns.
+    It has a row a member and status. ``people_coded`` has a row a member, ``months_coded`` the
+    months, but only where some of these are refused, with ``why``. A status is read from the
+    months if they have its column, else from the members, for the whole year.
+
+    Returns
+    -------
+    counts, and notes on what was assumed of absent columns
     """
     profiles = asked.profiles
     read = axis_expressions(connection, (months, members), profiles, asked.age_on)
-    own = [e for e in read if e.table == months.name]
     _encode_people(connection, members, read, profiles)
     flags = [coded(connection, (months,), field) for field in MONTH_FLAGS]
-    month = _month_sql(months)
-    dual = _anchored(read, months, rule)
+    month, dual = _month(connection, months), _anchored(read, months, rule)
     part = profile_sql(_without(read, dual), profiles, months.name)
+    told = [e for e in (*read, *flags) if e.table == months.name]
     refusals = [
-        (f"{months.member_id()} is null", "member_id is empty"),
-        (f"({month}) is null", "month is not a month, such as 2026-01-01 or 2026-01"),
-        *_outside(month, rule),
-        *((test, why) for e in (*own, *flags) for test, why in e.refusals),
+        (f"{months.member_id()} is null", "member_id is empty"), *month.refusals,
+        *_outside(month.code, rule), *((test, why) for e in told for test, why in e.refusals),
         *(esrd_refusals(connection, (months, members)) if asked.refuse_esrd else ()),
-    ]
+    ]  # fmt: skip
     columns = "".join(f", ({f.code})::boolean as {f.field.name}" for f in flags)
+    select = (
+        f"select {months.member_id()} as member_id, ({month.code})::integer as month, "
+        f"({part})::integer as part, ({dual.code if dual else '0'})::integer as dual{columns}, "
+        f"{why_sql(refusals)} as why from {quoted(months.name)}"
+    )
+    counts = MonthCounts(read=count(connection, f"select count(*) from {quoted(months.name)}"))
     with reading(months.name):
-        connection.execute(
-            f"create temp table months_coded as select {months.member_id()} as member_id, "
-            f"({month}) as month, ({part})::integer as part, "
-            f"({dual.code if dual else '0'})::integer as dual{columns}, "
-            f"{why_sql(refusals)} as why from {quoted(months.name)}"
-        )
-    _refuse_overlaps(connection, months)
-    if dual:
-        _take_anchors(connection, profiles, rule)
-    return [*notes_of(read, members), *(f.assumed for f in flags if f.assumed)]
+        _make_runs(connection, (select, _runs_sql(flags)), counts, profiles, rule)
+    _join_people(connection)
+    _count_runs(connection, counts)
+    notes = [*notes_of(read, members), *(f.assumed for f in flags if f.assumed)]
+    return counts, notes
+
+
+def _make_runs(
+    connection: duckdb.DuckDBPyConnection,
+    sql: tuple[str, str],
+    counts: MonthCounts,
+    profiles: Profiles,
+    rule: Months,
+) -> None:
+    """Create ``runs``: straight from the file where every row is good, else row by row."""
+    select, runs = sql
+    born = f"select count(*) from people_coded where born > date '{rule.payment_year}-01-31'"
+    if rule.dual_timing == "monthly" and not count(connection, born):
+        connection.execute(f"create temp table months_coded as {select} limit 0")
+        connection.execute(f"{runs} from ({select}) where why is null group by 1, 2")
+        if _all_good(connection, counts.read):
+            return
+        connection.execute("drop table runs")
+        connection.execute("drop table months_coded")
+    connection.execute(f"create temp table months_coded as {select}")
+    _refuse_overlaps(connection)
+    _refuse_unborn(connection, rule)
+    if rule.dual_timing == "interim":
+        counts.anchors, counts.without_anchor = _take_anchors(connection, profiles, rule)
+    within = f"month >= {_january(rule.payment_year)}"
+    connection.execute(f"{runs} from months_coded where why is null and {within} group by 1, 2")
+
+
+def _january(payment_year: int) -> int:
+    """Return the number of a year's first month: months are counted from year 0."""
+    return payment_year * 12
+
+
+def _runs_sql(flags: Sequence[Expression]) -> str:
+    """Return SQL that makes a row a member and status, with its months as bits; no ``from`` yet."""
+    bit = "(1 << (month % 12))::smallint"
+    columns = "".join(
+        f", bit_or(case when {f.field.name} then {bit} else 0::smallint end) as {f.field.name}"
+        if not f.assumed
+        else f", {f'bit_or({bit})' if f.field.absent else '0::smallint'} as {f.field.name}"
+        for f in flags
+    )
+    return (
+        f"create temp table runs as select member_id, part, bit_or({bit}) as months{columns}, "
+        "count(*) as n"
+    )
+
+
+def _all_good(connection: duckdb.DuckDBPyConnection, rows: int) -> bool:
+    """Say whether no row was refused and no member has a month twice."""
+    good = count(connection, "select coalesce(sum(n), 0) from runs") == rows
+    return good and not count(
+        connection,
+        "select count(*) from (select member_id from runs group by 1 "
+        "having sum(n) <> bit_count(bit_or(months)))",
+    )
 
 
 def _encode_people(
@@ -143,24 +202,26 @@ def _encode_people(
 
 def _born_sql(members: View) -> str:
     """Return SQL for the day of birth, where the table has it."""
-    names = ("birth_date", "dob", "date_of_birth")
+    names = (BIRTH_DATE.name, *BIRTH_DATE.other_names)
     return f"({day_of(members, names)})" if members.find(names) else "null::date"
 
 
-def _month_sql(months: View) -> str:
-    """Return SQL for the first day of a row's month; null if it is none."""
-    column = months.need(MONTH)
-    day = day_of(months, MONTH)
-    text = f"trim({column}::varchar)"
-    short = f"coalesce(try_strptime({text}, '%Y-%m'), try_strptime({text}, '%Y%m'))::date"
-    return f"date_trunc('month', coalesce({short}, {day}))::date"
+def _month(connection: duckdb.DuckDBPyConnection, months: View) -> Expression:
+    """Return a row's month as a number, counted from year 0; text is read once a spelling."""
+    if months.find((MONTH.name,)) and months.type_of((MONTH.name,)) == "DATE":
+        column = months.need((MONTH.name,))
+        code = f"year({column}) * 12 + month({column}) - 1"
+        odd = f"{column} is null or not isfinite({column})"
+        return Expression(MONTH, months.name, code, ((odd, f"month is not {MONTH.expects}"),))
+    return coded(connection, (months,), MONTH)
 
 
 def _outside(month: str, rule: Months) -> list[tuple[str, str]]:
-    year = f"year({month}) <> {rule.payment_year}"
+    first = _january(rule.payment_year)
+    outside = f"({month}) not between {first} and {first + 11}"
     if rule.dual_timing == "interim":
-        year += f" and ({month}) <> date '{rule.payment_year - 1}-10-01'"
-    return [(year, f"month is not of {rule.payment_year}")]
+        outside += f" and ({month}) <> {first - 3}"  # October of the year before
+    return [(outside, f"month is not of {rule.payment_year}")]
 
 
 def _anchored(read: Sequence[Expression], months: View, rule: Months) -> Expression | None:
@@ -181,90 +242,75 @@ def _without(read: Sequence[Expression], left_out: Expression | None) -> list[Ex
     return [Expression(e.field, e.table, "0") if e is left_out else e for e in read]
 
 
-def _refuse_overlaps(connection: duckdb.DuckDBPyConnection, months: View) -> None:
+def _refuse_overlaps(connection: duckdb.DuckDBPyConnection) -> None:
     """Mark every row of a month that a member has twice: which one is right cannot be known."""
-    with reading(months.name):
-        twice = (
-            "select count(*) from (select member_id from months_coded where why is null "
-            "group by 1 having count(*) > count(distinct month))"
-        )
-        if count(connection, twice):
-            connection.execute(
-                "update months_coded set why = 'the member has this month more than once' "
-                "where why is null and (member_id, month) in (select (member_id, month) from "
-                "months_coded where why is null group by member_id, month having count(*) > 1)"
-            )
+    twice = (
+        "select member_id, month from months_coded where why is null "
+        "group by 1, 2 having count(*) > 1"
+    )
+    connection.execute(
+        "update months_coded set why = 'the member has this month more than once' "
+        f"where why is null and (member_id, month) in (select (member_id, month) from ({twice}))"
+    )
 
 
-def _take_anchors(connection: duckdb.DuckDBPyConnection, profiles: Profiles, rule: Months) -> None:
-    """Replace each month's dual status by that of its anchor month, where there is one."""
+def _take_anchors(
+    connection: duckdb.DuckDBPyConnection, profiles: Profiles, rule: Months
+) -> tuple[int, int]:
+    """Replace each month's dual status by that of its anchor month, where there is one.
+
+    Returns
+    -------
+    rows that are October of the year before, and months without their anchor
+    """
     stride = dict(zip(profiles.axes, profiles.strides, strict=True))["dual"]
-    october = f"date '{rule.payment_year - 1}-10-01'"
+    first = _january(rule.payment_year)
     connection.execute(
         "create temp table anchors as select member_id, "
-        f"max(dual) filter (month = {october}) as october, "
-        "max(dual) filter (month(month) = 5) as may "
+        f"max(dual) filter (month = {first - 3}) as october, "
+        f"max(dual) filter (month = {first + 4}) as may "
         "from months_coded where why is null group by 1"
     )
-    anchor = "case when month(c.month) < 8 then a.october else a.may end"
+    anchor = f"case when c.month < {first + 7} then a.october else a.may end"
     connection.execute(
         f"create or replace temp table months_coded as select c.* replace (c.part + {stride} * "
-        f"coalesce({anchor}, c.dual) as part), ({anchor}) is null as own_dual, "
-        f"c.month = {october} as is_anchor from months_coded c "
+        f"coalesce({anchor}, c.dual) as part), ({anchor}) is null as own_dual from months_coded c "
         "left join anchors a on a.member_id = c.member_id order by c.rowid"
     )
-
-
-def gather_runs(connection: duckdb.DuckDBPyConnection, rule: Months, counts: MonthCounts) -> None:
-    """Create ``members_coded (member_id, profile, place, months, <flags>, why)``: a row a status.
-
-    Members who are refused, and those before whose birth a month lies, have ``why``.
-    """
-    interim = rule.dual_timing == "interim"
-    _refuse_unborn(connection, rule)
-    anchored = "and not is_anchor" if interim else ""
-    bit = "1 << (month(month) - 1)"
-    flags = ", ".join(
-        f"bit_or(case when {f.name} then {bit} else 0 end)::smallint as {f.name}"
-        for f in MONTH_FLAGS
+    good = "select count(*) from months_coded where why is null and"
+    return (
+        count(connection, f"{good} month < {first}"),
+        count(connection, f"{good} month >= {first} and own_dual"),
     )
-    own = ", count(*) filter (own_dual) as own_dual" if interim else ", 0 as own_dual"
-    connection.execute(
-        f"create temp table runs as select member_id, part, bit_or({bit})::smallint as months, "
-        f"{flags}, count(*) as n{own} from months_coded where why is null {anchored} group by 1, 2"
-    )
+
+
+def _join_people(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create ``members_coded``; refused members and those without a month have ``why``."""
     masks = ", ".join(f"r.{name}" for name in MASKS)
     connection.execute(
         "create temp table members_coded as select p.member_id, "
         f"(p.base + coalesce(r.part, 0))::integer as profile, p.rowid::integer as place, {masks}, "
         "r.n, case when p.why is not null then p.why "
         "when r.member_id is null then 'no month' end as why "
-        "from people_coded p left join runs r on r.member_id = p.member_id "
-        "order by p.rowid, r.months & -r.months"
+        "from people_coded p left join runs r on r.member_id = p.member_id"
     )
-    _count_runs(connection, counts)
-    if interim:
-        counts.anchors = count(
-            connection, "select count(*) from months_coded where why is null and is_anchor"
-        )
 
 
 def _refuse_unborn(connection: duckdb.DuckDBPyConnection, rule: Months) -> None:
-    """Mark months before a member's birth; few files have a member born in the year."""
-    young = f"from people_coded where born > date '{rule.payment_year}-01-31'"
-    if count(connection, f"select count(*) {young}"):
-        connection.execute(
-            "update months_coded m set why = 'birth_date is after the month' "
-            f"from (select member_id, born {young}) p where p.member_id = m.member_id "
-            "and m.why is null and p.born >= m.month + interval 1 month"
-        )
+    """Mark months before a member's birth."""
+    born = "year(born) * 12 + month(born) - 1"
+    connection.execute(
+        "update months_coded m set why = 'birth_date is after the month' "
+        f"from (select member_id, {born} as first from people_coded "
+        f"where born > date '{rule.payment_year}-01-31') p "
+        "where p.member_id = m.member_id and m.why is null and m.month < p.first"
+    )
 
 
 def _count_runs(connection: duckdb.DuckDBPyConnection, counts: MonthCounts) -> None:
     rows = "select coalesce(sum(n), 0) from"
     refused = "select member_id from people_coded where member_id is not null and why is not null"
     known = "select member_id from people_coded where member_id is not null"
-    counts.read = count(connection, "select count(*) from months_coded")
     counts.scored = count(connection, f"{rows} members_coded where why is null")
     counts.of_refused_members = count(connection, f"{rows} runs where member_id in ({refused})")
     counts.of_unknown_members = count(connection, f"{rows} runs where member_id not in ({known})")
@@ -276,7 +322,6 @@ def _count_runs(connection: duckdb.DuckDBPyConnection, counts: MonthCounts) -> N
         "select count(*) from (select place, bit_or(months)::integer as m from members_coded "
         "where why is null group by 1 having bit_count((m // (m & -m)) + 1) > 1)",
     )
-    counts.without_anchor = count(connection, "select coalesce(sum(own_dual), 0) from runs")
 
 
 def status_faults(connection: duckdb.DuckDBPyConnection) -> list[Fault]:

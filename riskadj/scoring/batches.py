@@ -2,11 +2,11 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,8 @@ from riskadj.features.rulebook import Rulebook
 from riskadj.scoring.payment import PaymentYear, component_score, round_half_up
 from riskadj.scoring.plan import Options, Plan, Program
 from riskadj.scoring.raw import RawScores, raw_scores
+
+Made = TypeVar("Made")
 
 
 def reduced(
@@ -40,21 +42,29 @@ def request_of(plan: Plan, options: Options) -> Request:
 
 
 def score_batches(plan: Plan, population: Reduced) -> Iterator[tuple[pa.Table, pa.RecordBatch]]:
-    """Score the population batch by batch: yields the scores and the batch they are of.
+    """Score the population batch by batch: yields the scores and the batch they are of."""
+    return in_turn(
+        population.batches(),
+        lambda batch: score_batch(plan, batch, population.words, population.quality),
+    )
 
-    While one batch is scored in a thread, the caller writes the last one and the engine makes
-    the next; order is kept, and no more than two batches are held.
+
+def in_turn(
+    batches: Iterable[pa.RecordBatch], work: Callable[[pa.RecordBatch], Made]
+) -> Iterator[tuple[Made, pa.RecordBatch]]:
+    """Work on batches in a thread, one ahead of the caller.
+
+    While one batch is worked on, the caller writes the last one and the engine makes the next;
+    order is kept, and no more than two batches are held.
     """
     with ThreadPoolExecutor(max_workers=1) as pool:
-        scoring: tuple[Future[pa.Table], pa.RecordBatch] | None = None
-        for batch in population.batches():
-            last = scoring
-            task = pool.submit(score_batch, plan, batch, population.words, population.quality)
-            scoring = (task, batch)
+        running: tuple[Future[Made], pa.RecordBatch] | None = None
+        for batch in batches:
+            last, running = running, (pool.submit(work, batch), batch)
             if last is not None:
                 yield last[0].result(), last[1]
-        if scoring is not None:
-            yield scoring[0].result(), scoring[1]
+        if running is not None:
+            yield running[0].result(), running[1]
 
 
 @dataclass(frozen=True, slots=True)

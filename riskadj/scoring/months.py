@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from riskadj.scoring.batches import (
     LaneScores,
     as_kind,
     component_scores,
+    in_turn,
     program_scores,
     request_of,
     score_lane,
@@ -98,7 +100,7 @@ def score_months(
             connection, members, months, diagnoses, request_of(plan, chosen.options), rule
         )
         years = YearSums(plan, population, terms)
-        monthly = list(month_batches(plan, population, years))
+        monthly = [t for batch in month_batches(plan, population, years) for t in batch]
         if not monthly:
             raise InputError("member_months: no month is left to score")
         population.quality.notes += years.notes
@@ -131,8 +133,9 @@ def months_to_files(
         population, counts = reduce_months(connection, *sources, request_of(plan, options), rule)
         with Files(outputs, {"models": plan.models, "caveats": plan.caveats}) as files:
             years = YearSums(plan, population, terms)
-            for table in month_batches(plan, population, years):
-                files.write("months", table)
+            for tables in month_batches(plan, population, years, files.wants("months")):
+                for table in tables:
+                    files.write("months", table)
                 progress("scoring months", years.done)
             if not years.done:
                 raise InputError("member_months: no month is left to score")
@@ -204,19 +207,29 @@ class Runs:
     segment: NDArray[np.int8]
 
 
-def month_batches(plan: Plan, population: Reduced, years: "YearSums") -> Iterator[pa.Table]:
-    """Score the population batch by batch: adds to ``years`` and yields the months."""
-    for batch in population.batches():
-        profile = batch.column("profile").to_numpy()
-        scored = [score_lane(plan, i, batch, names) for i, names in enumerate(population.words)]
-        paid = component_scores(plan, profile, scored)
-        for number, program in enumerate(plan.programs):
-            score, _ = program_scores(profile, program, scored, paid)
-            lane, segment = _main_lane(profile, program, scored)
-            masks = _masks(batch, program, lane)
-            runs = Runs(score, *masks, lane, segment)
-            years.add(number, batch.column("place").to_numpy(), batch.column("member_id"), runs)
-            yield _month_table(plan, program, batch.column("member_id"), runs)
+def month_batches(
+    plan: Plan, population: Reduced, years: "YearSums", wanted: bool = True
+) -> Iterator[list[pa.Table]]:
+    """Score the population batch by batch: adds to ``years``; yields the months, if wanted."""
+    runs_of = partial(_all_runs, plan, population.words)
+    for runs, batch in in_turn(population.batches(), runs_of):
+        ids, place = batch.column("member_id"), batch.column("place").to_numpy()
+        years.add(place, ids, runs)
+        found = zip(plan.programs, runs, strict=True)
+        yield [_month_table(plan, p, ids, own) for p, own in found] if wanted else []
+
+
+def _all_runs(plan: Plan, words: Sequence[Sequence[str]], batch: pa.RecordBatch) -> list[Runs]:
+    """Score one batch by every program."""
+    profile = batch.column("profile").to_numpy()
+    scored = [score_lane(plan, i, batch, names) for i, names in enumerate(words)]
+    paid = component_scores(plan, profile, scored)
+    found = []
+    for program in plan.programs:
+        score, _ = program_scores(profile, program, scored, paid)
+        lane, segment = _main_lane(profile, program, scored)
+        found.append(Runs(score, *_masks(batch, program, lane), lane, segment))
+    return found
 
 
 def _main_lane(
@@ -261,19 +274,20 @@ class YearSums:
         self.place: list[NDArray[np.int32]] = []
         self.ids: list[pa.Array] = []
 
-    def add(self, program: int, place: NDArray[np.int32], ids: pa.Array, runs: Runs) -> None:
-        """Add a batch; rows of one member stand together."""
-        n_paid = np.bitwise_count(runs.paid)
-        n_secondary = np.bitwise_count(runs.secondary)
-        added = {"months": np.bitwise_count(runs.months), "paid": n_paid,
-                 "score": runs.score * n_paid, "secondary": runs.score * n_secondary}  # fmt: skip
-        for name, values in added.items():
-            np.add.at(self.sums[name][program], place, values)
-        if program == 0:
-            self.done += len(place)
-            first = np.flatnonzero(np.diff(place, prepend=-1))
-            self.place.append(place[first])
-            self.ids.append(ids.take(pa.array(first)))
+    def add(self, place: NDArray[np.int32], ids: pa.Array, runs: Sequence[Runs]) -> None:
+        """Add a batch by every program; rows of one member stand together."""
+        first = np.flatnonzero(np.diff(place, prepend=-1))
+        who = place[first]
+        for program, own in enumerate(runs):
+            n_paid, n_secondary = np.bitwise_count(own.paid), np.bitwise_count(own.secondary)
+            added = {"months": np.bitwise_count(own.months).astype(np.int64),
+                     "paid": n_paid.astype(np.int64), "score": own.score * n_paid,
+                     "secondary": own.score * n_secondary}  # fmt: skip
+            for name, values in added.items():
+                self.sums[name][program, who] += np.add.reduceat(values, first)
+        self.done += len(place)
+        self.place.append(who)
+        self.ids.append(ids.take(pa.array(first)))
 
     @property
     def notes(self) -> list[str]:
