@@ -171,7 +171,7 @@ def _print_dry_run(plan: "Plan", members: Path, source: Any, as_json: bool) -> N
 
     shapes = {name: shape_of(name, s) for name, s in (("members", members), ("diagnoses", source))}
     said = {
-        "models": [b.model.key for b in plan.books],
+        "models": list(plan.models),
         "payment": [p.year.key for p in plan.programs],
         "tables": {
             name: {"rows": rows, "columns": [c for c, _ in view.columns.values()]}
@@ -182,7 +182,7 @@ def _print_dry_run(plan: "Plan", members: Path, source: Any, as_json: bool) -> N
     if as_json:
         print_json(said)
         return
-    out.print(f"Models: {', '.join(b.model.key for b in plan.books)}")
+    out.print(f"Models: {', '.join(plan.models)}")
     for name, (rows, view) in shapes.items():
         out.print(f"{name}: {rows:,} rows; columns {', '.join(view.columns)}")
     for caveat in plan.caveats:

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,9 @@ from riskadj.importers.overlay import draft_model, load_overlay, load_overlays
 from riskadj.model import AGE_LIMIT
 
 CONDITIONS = ("MCE_AGE_CONDITION", "AGE_EDIT_CONDITION", "SEX_EDIT_CONDITION")
+HIERARCHY = ("HCC|RXHCC", "SecondaryHCC_|SecondaryRxHCC_")
+GROUPS, INTERACTIONS = ("diag_category", "hcc_"), ("interaction", "var_")
+"""The columns of CMS's wide tables."""
 SEX = {"": "", "1.0": "M", "2.0": "F"}
 
 
@@ -77,21 +80,31 @@ def find_package(path: Path) -> tuple[str, int, dict[str, bytes]]:
         No model, or more than one, has these files.
     """
     there = {p.name: p for p in sorted(path.rglob("*.csv"))}
-    found = []
-    for model, overlay in load_overlays().items():
-        package = Package.of(overlay) if "package" in overlay else None
-        year = _year_of(package, there) if package else None
-        if package and year and package.names(year) <= there.keys():
-            found.append((model, year, package.names(year)))
+    candidates = [(model, year, package)
+                  for model, overlay in load_overlays().items() if "package" in overlay
+                  for package in (Package.of(overlay),)
+                  if (year := _year_of(package, there))]  # fmt: skip
+    found = [c for c in candidates if c[2].names(c[1]) <= there.keys()]
     if len(found) != 1:
-        said = " and ".join(model for model, _, _ in found) or "no model"
-        raise ImportFormatError(
-            f"{path}: its files are those of {said}; expected one model's, such as "
-            "ICD10_CC_mappings_CMS_HCC_2026_v28.csv and V28_HCC_Hierarchies.csv. "
-            "Give the folder of one package."
-        )
-    model, year, names = found[0]
-    return model, year, {n: there[n].read_bytes() for n in sorted(names)}
+        raise ImportFormatError(_not_one(path, candidates, there))
+    model, year, package = found[0]
+    beside = {p.name for p in there[package.code_map.format(year=year)].parent.rglob("*.csv")}
+    if odd := sorted(beside - package.names(year)):
+        raise ImportFormatError(f"{path}: unknown files beside those of {model}: {', '.join(odd)}")
+    return model, year, {n: there[n].read_bytes() for n in sorted(package.names(year))}
+
+
+def _not_one(
+    path: Path, candidates: Sequence[tuple[str, int, Package]], there: Mapping[str, Path]
+) -> str:
+    """Say why a folder is not one package."""
+    whole = [model for model, year, package in candidates if package.names(year) <= there.keys()]
+    if whole:
+        return f"{path}: holds the packages of {', '.join(whole)}: give the folder of one"
+    lacks = [f"{model} lacks {', '.join(sorted(package.names(year) - there.keys()))}"
+             for model, year, package in candidates]  # fmt: skip
+    said = "; ".join(lacks) or "no code map like ICD10_CC_mappings_CMS_HCC_2026_v28.csv"
+    return f"{path}: not a package of CMS's Python software: {said}"
 
 
 def _year_of(package: Package, there: Iterable[str]) -> int | None:
@@ -125,7 +138,7 @@ def read_cms_tables(
         raise ImportFormatError(f"missing or unknown files: {', '.join(odd)}")
     coefficients, labels = _all_factors(named, files)
     code_map = named.code_map.format(year=year)
-    hierarchy = _wide_lists(files[named.hierarchy], named.hierarchy)
+    hierarchy = _wide_lists(files[named.hierarchy], named.hierarchy, HIERARCHY)
     own = overlay.get("interactions", {})
     return SourceTables(
         code_rows=code_rows(files[code_map], code_map, named.category),
@@ -149,7 +162,7 @@ def _groups(
 ) -> dict[str, list[str]]:
     if named.groups is None:
         return {g: members.split() for g, members in overlay.get("groups", {}).items()}
-    return _wide_lists(files[named.groups], named.groups)
+    return _wide_lists(files[named.groups], named.groups, GROUPS)
 
 
 def _interactions(
@@ -157,7 +170,7 @@ def _interactions(
 ) -> dict[str, str]:
     if named.interactions is None:
         return {name: when for name, (when, _) in overlay.get("interactions", {}).items()}
-    lists = _wide_lists(files[named.interactions], named.interactions)
+    lists = _wide_lists(files[named.interactions], named.interactions, INTERACTIONS)
     return {name: " & ".join(parts) for name, parts in lists.items()}
 
 
@@ -246,12 +259,22 @@ def _price_rows(data: bytes, name: str) -> Iterator[dict[str, str]]:
         yield {"variable": row[key], "Score": row["Score"]}
 
 
-def _wide_lists(data: bytes, name: str) -> dict[str, list[str]]:
-    """Read ``name, member_1, member_2, ...`` rows, refusing another column."""
+def _wide_lists(data: bytes, name: str, header: tuple[str, str]) -> dict[str, list[str]]:
+    """Read ``name, member_1, member_2, ...`` rows, refusing another column.
+
+    Parameters
+    ----------
+    header
+        Patterns of the first column and of what precedes the numbers of the others.
+    """
     rows = list(_rows(data, name))
     key, *columns = rows[0]
-    if not all(re.fullmatch(r"\w+_\d+|", c) for c in columns):
-        raise ImportFormatError(f"{name}: columns {list(rows[0])}; expected a name and _1, _2, ...")
+    if not re.fullmatch(header[0], key) or not all(
+        re.fullmatch(rf"(?:{header[1]})\d+|", c) for c in columns
+    ):
+        raise ImportFormatError(
+            f"{name}: columns {list(rows[0])}; expected {header[0]} and {header[1]}1, 2, ..."
+        )
     return {r[key]: [r[c] for c in columns if r[c]] for r in rows}
 
 

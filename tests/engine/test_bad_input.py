@@ -84,8 +84,16 @@ FAULTS = [
     pytest.param({"long_term_institutional": ["N", "maybe", "N"]},
                  "long_term_institutional is not yes or no", id="LTI maybe"),
     pytest.param({"new_enrollee": [0, 2, 0]}, "new_enrollee is not yes or no", id="NE 2"),
-    pytest.param({"esrd_status": ["none", "dialysis", "none"]},
-                 "esrd_status is not none: CMS-HCC models do not pay ESRD months", id="ESRD"),
+    pytest.param({"esrd_status": ["none", "graft", "none"]},
+                 "months_since_transplant is missing: transplant or graft", id="graft, no months"),
+    pytest.param({"esrd_status": ["none", "kidney", "none"]},
+                 "esrd_status is not none, dialysis, transplant or graft", id="ESRD kidney"),
+    pytest.param({"months_since_transplant": [None, 7, None]},
+                 "months_since_transplant without esrd_status transplant or graft", id="no graft"),
+    pytest.param({"esrd_status": ["none", "graft", "none"],
+                  "months_since_transplant": [None, 0, None]},
+                 "months_since_transplant is not whole months from 1 on (blank: none)",
+                 id="month 0"),
     pytest.param({"birth_date": ["1955-02-01", "23/07/1931", "1955-02-01"]}, BIRTH,
                  id="birth date day first"),
     pytest.param({"birth_date": ["1955-02-01", "2027-01-01", "1955-02-01"]}, BIRTH,
@@ -639,14 +647,19 @@ def test_an_unknown_way_with_errors_is_refused():
         Options(on_error="ignore")
 
 
-@pytest.mark.parametrize("year", [1999, 2019, 2027, 0])
+def test_esrd_members_are_refused_in_a_year_whose_esrd_model_is_not_published():
+    with pytest.raises(InputError, match="CMS-HCC models do not pay ESRD months"):
+        score(member_table(esrd_status=["none", "dialysis", "none"]), NO_CODES, payment_year=2025)
+
+
+@pytest.mark.parametrize("year", [1999, 2016, 2027, 0])
 def test_a_year_that_is_not_published_is_refused(year):
-    with pytest.raises(NotPublishedError, match="Known: 2020"):
+    with pytest.raises(NotPublishedError, match="Known: 2017"):
         score(member_table(), NO_CODES, payment_year=year)
 
 
 def test_an_unknown_model_is_refused_with_those_there_are():
-    with pytest.raises(NotPublishedError, match=r"No model 'nope'\. Published: cms-hcc-v24/2020"):
+    with pytest.raises(NotPublishedError, match=r"No model 'nope'\. Published: cms-hcc-v22/2017"):
         load_model("nope")
 
 

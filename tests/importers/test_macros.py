@@ -215,7 +215,7 @@ def miscited(text: str, macros: Callable[[str], Macro]) -> list[str]:
     """Name what the cited lines do not hold: a name, a range without any of them, a quotation."""
     wrong = []
     for block, part in blocks(text):
-        if block == "segments":  # cited to a memo and a manual
+        if block in ("segments", "package"):  # cited to a memo and a manual; of another form
             continue
         end = r"\s*=" if block in ("groups", "interactions") else r"\b"
         names = {name: re.compile(rf"\b{name}{end}") for name in names_of(block, part)}
@@ -270,3 +270,49 @@ def test_the_age_64_line_of_v24_stands_where_it_is_cited(macros: Callable[[str],
 
     (line,) = macros(citation[0]).cited(citation[1])
     assert line.strip() == "IF AGEF=64 & OREC='0' THEN AGEF=65;"
+
+
+# ESRD V21: tables are CMS's of 2026, lists and logic those of the macro of 2018.
+
+REGRESSIONS = {"dialysis": ("DID", "DDC"), "community": ("DIC", "DDC"),
+               "institutional": ("DII", "DDI")}  # fmt: skip
+ESRD_LINES = [
+    ("42-43", "DATE_ASOF"), ("379", "IF AGEF=64 & OREC='0' THEN AGEF=65"),
+    ("433-436", "NEF85_GT"), ("433-436", "NEM65_69"), ("439-442", "MCAID_Female_Aged"),
+    ("439-442", "MCAID_Male_NonAged"), ("445-446", "OriginallyDisabled_Male"),
+    ("449-452", "Originally_ESRD_Male"), ("459-475", "NMCAID_NORIGDIS "),
+    ("459-475", "MCAID_ORIGDIS_G"), ("471", "NE_ORIGDS_G       = (AGEF>=65)*(OREC='1')"),
+    ("486", "CC134=0"), ("575-577", "SCORE_TRANS_KIDNEY_ONLY_3M"),
+    ("587-637", "GE65_DUR4_9 * (AGEF >= 65)"), ("228", "AGESEX MCAID ORIGDS"),
+    ("135", "MOD_DIAL"), ("203", "MOD_GRAFT_COMM"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("lines", "text"), ESRD_LINES)
+def test_the_esrd_overlays_cite_the_lines_that_say_it(
+    lines: str, text: str, macros: Callable[[str], Macro]
+) -> None:
+    cited = "".join(macros("E2118P1M").cited(lines))
+    overlays = [(OVERLAYS / f"esrd-v{v}.toml").read_text("utf-8") for v in (21, 24)]
+
+    assert text in cited
+    assert any(lines in overlay for overlay in overlays)
+
+
+def test_esrd_v21_has_the_terms_of_the_macros_regressions(macros: Callable[[str], Macro]) -> None:
+    macro = macros("E2118P1M")
+    overlay = tomllib.loads((OVERLAYS / "esrd-v21.toml").read_text("utf-8"))
+    listed = {name: {v for let in lets for v in macro.lets[let]}
+              for name, lets in REGRESSIONS.items()}  # fmt: skip
+
+    for name, variables in listed.items():
+        assert {v for v, lists in overlay["terms"].items() if name in lists.split()} == variables
+
+
+def test_esrd_v21_has_the_groups_and_products_of_the_macro(macros: Callable[[str], Macro]) -> None:
+    model, macro = resolve_model("esrd-v21/2026"), macros("E2118P1M")
+
+    assert {g: set(m) for g, m in model.groups.items()} == macro.groups
+    factors = {t.name: {p.upper() for p in t.parts} for t in model.terms}
+    assert factors == {name: macro.products[name] for name in factors}
+    assert [(r.kind, r.target) for r in model.rules] == [("drop", "HCC134")]

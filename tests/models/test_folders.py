@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from riskadj.catalog import list_models, resolve_model
+from riskadj.catalog import list_models, models_root, resolve_model
 from riskadj.features.rulebook import compile_rulebook
 from riskadj.scoring.payment import load_payment_year
 from tests.conftest import KEYS
@@ -100,23 +100,33 @@ def test_coefficients_do_not_change_between_years_of_a_version() -> None:
         assert all(table == tables[0] for table in tables)
 
 
-@pytest.mark.parametrize("year", range(2020, 2027))
-def test_every_payment_value_names_its_source(year: int, models: Path) -> None:
-    head = tomllib.loads((models / "payment" / "ma" / f"{year}.toml").read_text("utf-8"))
+def payment_files() -> list[Path]:
+    return sorted((models_root() / "payment").glob("*/*.toml"))
 
+
+@pytest.mark.parametrize("path", payment_files(), ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_every_payment_value_names_its_source_or_is_asked_of_the_user(path: Path) -> None:
+    head = tomllib.loads(path.read_text("utf-8"))
+
+    assert (head["program"], str(head["payment_year"])) == (path.parent.name, path.stem)
     for component in head["component"]:
         for value in (v for v in component.values() if isinstance(v, dict)):
-            assert value.get("missing") or (value["source"] and value["evidence"])
-    assert sum(float(c["weight"]["value"]) for c in head["component"]) == 1
+            assert set(value) in ({"supply", "what"}, {"value", "evidence", "source"})
+            assert all(text or text == [] for text in value.values())
 
 
 @pytest.mark.parametrize(
-    ("year", "factors"),
-    [(2022, ["1.118"]), (2023, ["1.127"]), (2024, ["1.146", "1.015"]),
-     (2025, ["1.153", "1.045"]), (2026, ["1.067"])],
+    ("year", "factors", "coding"),
+    [(2017, ["0.998", "0.998"], "0.0566"), (2018, ["1.017", "1.017"], "0.0591"),
+     (2019, ["1.041", "1.038"], "0.059"), (2020, ["1.069", "1.075"], "0.059"),
+     (2021, ["1.097", "1.106"], "0.059"), (2022, ["1.118"], "0.059"), (2023, ["1.127"], "0.059"),
+     (2024, ["1.146", "1.015"], "0.059"), (2025, ["1.153", "1.045"], "0.059"),
+     (2026, ["1.067", "1.062", "1.104"], "0.059")],
 )  # fmt: skip
-def test_normalization_factors(year: int, factors: list[str]) -> None:
+def test_normalization_and_coding_factors_of_ma(year: int, factors: list[str], coding: str) -> None:
     components = load_payment_year("ma", year).components
 
-    assert [c.normalization_factor.value for c in components] == factors
-    assert {c.coding_adjustment.value for c in components} == {"0.059"}
+    assert [c.values["normalization_factor"].value for c in components] == factors
+    for c in components:
+        dialysis = c.when.endswith("months_since_transplant<4")
+        assert c.values["coding_adjustment"].value == ("0" if dialysis else coding)

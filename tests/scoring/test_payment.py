@@ -80,15 +80,7 @@ def test_blend_of_equal_scores_is_that_score() -> None:
 
 
 def test_a_year_without_rules_says_which_years_there_are() -> None:
-    with pytest.raises(NotPublishedError, match="2020, 2021, 2022, 2023, 2024, 2025, 2026"):
+    with pytest.raises(
+        NotPublishedError, match="2017, 2018, 2019, 2020, 2021, 2022, 2023, 2024, 2025, 2026"
+    ):
         load_payment_year("ma", 2031)
-
-
-def test_a_blend_with_an_unpublished_model_says_why() -> None:
-    with pytest.raises(NotPublishedError, match="V22, whose folders are not built"):
-        riskadj.score(MEMBER, DIAGNOSES, payment_year=2020)
-
-
-def test_a_missing_factor_is_an_error_not_one() -> None:
-    with pytest.raises(NotPublishedError, match="normalization_factor is not published"):
-        load_payment_year("ma", 2021)
