@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         OptionError,
         RiskadjError,
     )
+    from riskadj.scoring.months import MonthlyScores, MonthOptions, score_months
     from riskadj.scoring.payment import read_supplied
     from riskadj.scoring.person import MemberScore, score_member
     from riskadj.scoring.plan import Options, Terms
@@ -31,6 +32,8 @@ __all__ = [
     "InputError",
     "MemberScore",
     "ModelFolderError",
+    "MonthOptions",
+    "MonthlyScores",
     "NotPublishedError",
     "OptionError",
     "Options",
@@ -43,12 +46,16 @@ __all__ = [
     "read_supplied",
     "score",
     "score_member",
+    "score_months",
 ]
 
 _HOME = {
     "list_models": "catalog",
     "MemberScore": "scoring.person",
     "score_member": "scoring.person",
+    "MonthOptions": "scoring.months",
+    "MonthlyScores": "scoring.months",
+    "score_months": "scoring.months",
     "Options": "scoring.plan",
     "Terms": "scoring.plan",
     "read_supplied": "scoring.payment",

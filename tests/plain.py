@@ -48,7 +48,8 @@ def plain_score(member: Member, model: RiskModel) -> tuple[str, Fraction, list[s
         }  # fmt: skip
     cells = {
         c.variable for c in model.cells
-        if c.age_min <= facts["age"] <= c.age_max and c.sex in ("", member.sex)
+        if segment.key in c.segments
+        and c.age_min <= facts["age"] <= c.age_max and c.sex in ("", member.sex)
         and true(c.when, facts)
     }  # fmt: skip
     worth = (

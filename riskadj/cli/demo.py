@@ -59,7 +59,8 @@ def _invented(out: Path, plan: "Plan") -> tuple[Path, Path]:
 
     from riskadj.sources.synthetic import draw_population
 
-    population = draw_population(MEMBERS, SEED, "medicare", plan.books[-1].model)
+    model = [b.model for b in plan.books if "esrd_stage" not in b.profiles.axes][-1]
+    population = draw_population(MEMBERS, SEED, "medicare", model)
     members, diagnoses = out / "members.parquet", out / "diagnoses.parquet"
     pq.write_table(population.members, members)
     pq.write_table(population.diagnoses, diagnoses)

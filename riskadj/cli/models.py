@@ -62,7 +62,7 @@ def show(
         "interactions": len(found.terms),
         "segments": len(found.segments),
         "coefficients": len(found.coefficients),
-        "dollars of a score of 1": found.facts.denominator_usd,
+        "dollars of a score of 1": found.facts.denominator_usd or "not found",
     }))  # fmt: skip
     out.print(f"\nEvidence: {found.facts.evidence}")
     out.print(f"Age 64: {found.facts.age_64_rule}. {found.facts.age_64_evidence}")

@@ -5,7 +5,7 @@ terms and counts. The engine sets only the first two kinds; the rest follow from
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from riskadj.errors import ModelFolderError
 from riskadj.features.profiles import Facts, Profiles, facts_of, holds, in_range, profiles_of
-from riskadj.model import AGE_LIMIT, CodeRow, RiskModel
+from riskadj.model import AGE_LIMIT, Cell, CodeRow, RiskModel
 
 WORD = 63
 
@@ -150,8 +150,12 @@ def compile_rulebook(model: RiskModel) -> Rulebook:
     flags = {f.name for f in model.flags}  # a variable of a flag's name is a cell's
     scored = {b: name for b, name in names.items() if name not in flags}
     worth, priced = _prices(model, segments, scored, n_bits)
-    cell_names, cells = _cells(model, facts)
+    grouped = _cells(model)
+    cell_names = tuple(variable for variable, _, _ in grouped)
+    cells = np.array([_holding(rows, facts) for _, _, rows in grouped])
+    own = np.array([[s in listed for s in segments] for _, listed, _ in grouped])
     cell_worth, cell_priced = _prices(model, segments, dict(enumerate(cell_names)), len(cell_names))
+    cell_worth, cell_priced = cell_worth * own, cell_priced & own
     book = Rulebook(
         model=model, profiles=profiles, male=facts["male"], segments=segments,
         n_bits=n_bits, n_code_bits=n_code_bits,
@@ -237,14 +241,25 @@ def _prices(
     return worth, priced
 
 
-def _cells(model: RiskModel, facts: Facts) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
-    """Evaluate the demographic variables; several rows of one variable are alternatives."""
-    guards = {when: holds(when, facts) for when in {c.when for c in model.cells}}
-    found: dict[str, NDArray[np.bool_]] = {}
+def _cells(model: RiskModel) -> list[tuple[str, tuple[str, ...], list[Cell]]]:
+    """Group the demographic rows: a variable, the segments of the same rows, and these rows.
+
+    Several rows of one variable in a segment are alternatives; another segment may have others.
+    """
+    rows: dict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in model.cells:
-        row = in_range(facts, cell.age_min, cell.age_max, cell.sex) & guards[cell.when]
-        found[cell.variable] = found[cell.variable] | row if cell.variable in found else row
-    return tuple(found), np.array(list(found.values()))
+        for segment in cell.segments:
+            rows[cell.variable, segment].append(cell)
+    alike: dict[tuple[str, tuple[int, ...]], list[str]] = defaultdict(list)
+    for (variable, segment), cells in rows.items():
+        alike[variable, tuple(map(id, cells))].append(segment)
+    return [(v, tuple(segs), rows[v, segs[0]]) for (v, _), segs in alike.items()]
+
+
+def _holding(cells: Sequence[Cell], facts: Facts) -> NDArray[np.bool_]:
+    """Say for which profiles any of some rows holds."""
+    held = [in_range(facts, c.age_min, c.age_max, c.sex) & holds(c.when, facts) for c in cells]
+    return np.asarray(np.logical_or.reduce(held), dtype=np.bool_)
 
 
 def _has_cell(model: RiskModel, facts: Facts, segments: tuple[str, ...]) -> NDArray[np.bool_]:
