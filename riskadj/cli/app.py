@@ -8,7 +8,9 @@ from pathlib import Path
 import typer
 
 from riskadj.cli import (
+    bridge,
     compare,
+    compare_models,
     demo,
     explain,
     imports,
@@ -62,6 +64,8 @@ app.command("publish")(publish.publish)
 app.command("signoff")(signoff.signoff)
 app.command("verify")(verify.verify)
 app.command("compare")(compare.compare)
+app.command("compare-models")(compare_models.compare_models)
+app.command("bridge")(bridge.bridge)
 app.command("synpuf")(synpuf.synpuf)
 app.add_typer(models.app, name="models")
 app.add_typer(imports.app, name="import")

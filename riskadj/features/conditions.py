@@ -48,6 +48,27 @@ def apply_requires_any(rows: Rows, book: Rulebook) -> None:
         rows[target] &= rows[list(sources)].any(axis=0)
 
 
+def before_hierarchies(
+    words: NDArray[np.int64], profile: NDArray[np.int32], book: Rulebook
+) -> Rows:
+    """Return every bit, with the categories as they are before the hierarchies.
+
+    Parameters
+    ----------
+    words : int64, shape (n_words, n_members)
+    profile : int32, shape (n_members,)
+        As the model sees it.
+
+    Returns
+    -------
+    bool, shape (n_bits, n_members)
+    """
+    rows = unpack_words(words, book.n_code_bits, book.n_bits)
+    apply_variants(rows, profile, book)
+    apply_requires_any(rows, book)
+    return rows
+
+
 def keep_most_severe(rows: Rows, hierarchy: tuple[tuple[int, int], ...]) -> None:
     """Drop each condition that a more severe, still live one outranks, in listed order.
 

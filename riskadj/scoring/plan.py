@@ -203,12 +203,12 @@ def plan_models(models: Sequence[RiskModel]) -> Plan:
         raise OptionError("a model is given twice")
     profiles = union_of(b.profiles for b in books)
     seen = [profiles.as_seen_by(b.profiles) for b in books]
-    takes = [_is_for(b, profiles, s) for b, s in zip(books, seen, strict=True)]
+    takes = [is_for(b, profiles, s) for b, s in zip(books, seen, strict=True)]
     lanes = tuple(Lane(b, (), _or_none(t)) for b, t in zip(books, takes, strict=True))
-    return Plan(lanes, profiles, tuple(seen), refused=_refused(profiles, takes, ()))
+    return Plan(lanes, profiles, tuple(seen), refused=refused(profiles, takes, ()))
 
 
-def _is_for(book: Rulebook, profiles: Profiles, seen: NDArray[np.int32]) -> Members:
+def is_for(book: Rulebook, profiles: Profiles, seen: NDArray[np.int32]) -> Members:
     """Say which profiles a model has a segment for; one that never asks for ESRD is not for it."""
     members = book.segment_of[seen] >= 0
     if "esrd_stage" in profiles.axes and "esrd_stage" not in book.profiles.axes:
@@ -220,13 +220,16 @@ def _or_none(members: Members) -> Members | None:
     return None if members.all() else members
 
 
-def _refused(
-    profiles: Profiles, takes: Iterable[Members], why: Iterable[tuple[str, Members]]
+NOBODYS = "no model has a segment, or a payment, for this status"
+
+
+def refused(
+    profiles: Profiles, takes: Iterable[Members], why: Iterable[tuple[str, Members]] = ()
 ) -> tuple[tuple[str, Members], ...]:
     """Return the profiles that nothing takes, with the reason that is known of them."""
     left = ~np.logical_or.reduce(list(takes))
     found = []
-    for reason, members in (*why, *_by_esrd(profiles)):
+    for reason, members in (*why, *_by_esrd(profiles), (NOBODYS, np.ones_like(left))):
         if (these := left & members).any():
             found.append((reason, these))
             left = left & ~members
@@ -271,7 +274,7 @@ def plan_payment_year(
     facts = status_facts(profiles)
     lanes = list(dict.fromkeys((c.model, tuple(c.diagnosis_sources.value)) for c in usable))
     seen = [profiles.as_seen_by(books[key].profiles) for key, _ in lanes]
-    fits = [_is_for(books[key], profiles, s) for (key, _), s in zip(lanes, seen, strict=True)]
+    fits = [is_for(books[key], profiles, s) for (key, _), s in zip(lanes, seen, strict=True)]
     weights, common = common_weights(usable)
     shares = []
     for c, weight in zip(usable, weights, strict=True):
@@ -284,7 +287,7 @@ def plan_payment_year(
               for (key, sources), t in zip(lanes, takes, strict=True)),
         profiles, tuple(seen), (Program(
             year, tuple(shares), common, frailty_of(terms.supplied), holds(frail, facts)),),
-        refused=_refused(profiles, takes, [(text, holds(when, facts)) for when, text in why]),
+        refused=refused(profiles, takes, [(text, holds(when, facts)) for when, text in why]),
     )  # fmt: skip
 
 
@@ -356,7 +359,7 @@ def plan_together(plans: Sequence[Plan]) -> Plan:
     for plan in plans:
         wide = profiles.as_seen_by(plan.profiles)
         own = [s[wide] for s in plan.seen]
-        fits = [_is_for(lane.book, profiles, s) for lane, s in zip(plan.lanes, own, strict=True)]
+        fits = [is_for(lane.book, profiles, s) for lane, s in zip(plan.lanes, own, strict=True)]
         for program in plan.programs:
             shares = [s._replace(lane=s.lane + len(lanes), pays=s.pays[wide] & fits[s.lane])
                       for s in program.shares]  # fmt: skip
@@ -369,4 +372,4 @@ def plan_together(plans: Sequence[Plan]) -> Plan:
     why = [(text, members[profiles.as_seen_by(p.profiles)]) for p in plans
            for text, members in p.refused]  # fmt: skip
     return Plan(tuple(lanes), profiles, tuple(seen), tuple(programs),
-                refused=_refused(profiles, takes, why))  # fmt: skip
+                refused=refused(profiles, takes, why))  # fmt: skip

@@ -6,13 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from riskadj.features.conditions import (
-    Rows,
-    apply_requires_any,
-    apply_variants,
-    keep_most_severe,
-    unpack_words,
-)
+from riskadj.features.conditions import Rows, before_hierarchies, keep_most_severe
 from riskadj.features.rulebook import Rulebook
 from riskadj.features.terms import add_variables
 
@@ -92,9 +86,7 @@ def divided(
 
 def live_rows(words: NDArray[np.int64], profile: NDArray[np.int32], book: Rulebook) -> Rows:
     """Run the rulebook: bool, shape (n_bits, n_members), of everything that holds."""
-    rows = unpack_words(words, book.n_code_bits, book.n_bits)
-    apply_variants(rows, profile, book)
-    apply_requires_any(rows, book)
+    rows = before_hierarchies(words, profile, book)
     keep_most_severe(rows, book.hierarchy)
     add_variables(rows, profile, book)
     return rows

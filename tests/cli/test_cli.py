@@ -24,7 +24,7 @@ COMMANDS = [
     (), ("score",), ("explain",), ("sql",), ("demo",), ("synthesize",), ("models",),
     ("models", "list"),
     ("models", "show"), ("models", "seal"), ("import",), ("import", "cms-python"),
-    ("import", "published"),
+    ("import", "published"), ("compare-models",), ("bridge",),
 ]  # fmt: skip
 
 
@@ -97,6 +97,14 @@ def test_help_tells_the_exit_codes(run):
          "--segment", "CNA"),
         ("score", "--members", "m.csv", "--diagnoses", "d.csv", "--out", "s.csv",
          "--payment-year", "soon"),
+        ("compare-models", "cms-hcc-v24/2025"), ("bridge", "--model", "cms-hcc-v28/2026"),
+        ("compare-models", "cms-hcc-v24/2025", "cms-hcc-v28/2025", "--members", "m.csv"),
+        ("compare-models", "cms-hcc-v24/2025", "cms-hcc-v28/2025", "--members", "m.csv",
+         "--diagnoses", "d.csv", "--out", "parts.parquet"),
+        ("compare-models", "cms-hcc-v24/2025", "cms-hcc-v28/2025", "--members", "m.csv",
+         "--diagnoses", "d.csv", "--out", "nowhere/parts.csv"),
+        ("compare-models", "cms-hcc-v24/2025", "cms-hcc-v28/2025", "--members", "m.csv",
+         "--diagnoses", "d.csv", "--out", "m.csv"),
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -160,6 +168,8 @@ def test_a_folder_in_the_place_of_an_output_is_refused(run, tmp_path):
          "--model", "nope"),
         ("explain", *TYPED_IN, "--payment-year", "1999"), ("explain", *TYPED_IN, "--model", "nope"),
         ("models", "show", "nope"), ("sql", "nope"), ("models", "seal", "nowhere"),
+        ("compare-models", "nope", "cms-hcc-v28/2025", "--members", "m.csv", "--diagnoses",
+         "d.csv"),
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -681,3 +691,116 @@ def test_demo_scores_the_invented_members_and_explains_one(run, tmp_path) -> Non
     assert "10,000 members scored" in out
     assert "One member, M" in out
     assert pq.read_metadata(tmp_path / "demo" / "members.parquet").num_rows == 10_000
+
+
+# ---- compare-models and bridge ---------------------------------------------------------------
+
+PAIR = ("compare-models", "cms-hcc-v24/2025", "cms-hcc-v28/2025", "--members")
+YEARS = ("bridge", "--model", "cms-hcc-v24/2025", "--members", "m.csv", "--diagnoses", "d.csv",
+         "--to-model", "cms-hcc-v28/2025", "--to-members", "next.csv", "--to-diagnoses",
+         "d.csv")  # fmt: skip
+NEXT = "member_id,age,sex,orec,dual\nA1,72,M,0,\nA2,75,M,0,\n"
+
+
+def rows_of(path):
+    with path.open(newline="") as file:
+        return [tuple(row.values()) for row in csv.DictReader(file)]
+
+
+def test_compare_models_tells_the_parts_and_no_member(run):
+    """V24: 386 + HCC18 302, and 600 for a full dual of 71; V28: 395 + HCC37 166 + HCC226 360 +
+    their interaction 112, and 626; V24 has no row for I28.1 but HCC85 331, interaction 121.
+    """
+    code, out, err = run(*PAIR, "m.csv", "--diagnoses", "d.csv")
+
+    assert code == 0
+    assert "Mean raw score of the 2 members that both models score" in out
+    assert all(part in out for part in ("mapping", "hierarchy", "coefficients", "demographics"))
+    assert re.search(r"cms-hcc-v24/2025 +1\.740 +0\.8700", out)
+    assert re.search(r"cms-hcc-v28/2025 +1\.659 +0\.8295", out)
+    assert re.search(r"change +-0\.081 +-0\.0405", out)
+    assert "mapped, of members not in the table 1" in " ".join(out.split())
+    assert "note: raw scores are compared: no payment year was given" in err
+    assert "A0" not in out + err
+
+
+def test_compare_models_writes_parts_that_add_up(run, tmp_path):
+    code, out, _ = run(*PAIR, "m.csv", "--diagnoses", "d.csv", "--payment-year", "2025",
+                       "--out", "parts.csv", "--json")  # fmt: skip
+
+    assert code == 0
+    found = json.loads(out)
+    assert found["payment"] == ["ma/2025", "ma/2025"]
+    assert (tmp_path / "parts.csv").read_text().startswith("level,key,part,members,points\n")
+    total = {part: points for level, _, part, _, points in rows_of(tmp_path / "parts.csv")
+             if level == "total"}  # fmt: skip
+    parts = {part: round(float(points) * 1000) for part, points in total.items()}
+    assert parts.pop("change") == sum(parts.values())
+    assert parts == {n: round(p["points"] * 1000) for n, p in found["parts"].items()}
+    assert re.fullmatch(r"-?\d+\.\d{3}", total["normalization"])
+    assert names_in(tmp_path) == [*INPUTS, "parts.csv"]
+
+
+def test_compare_models_stops_at_bad_members_and_leaves_them_out_in_quarantine(run, tmp_path):
+    command = (*PAIR, "bad.csv", "--diagnoses", "d.csv", "--out", "parts.csv")
+    code, out, err = run(*command)
+    again, counted, _ = run(*command, "--on-error", "quarantine")
+
+    assert (code, out, again) == (3, "", 0)
+    assert "SECRETID7" not in err + counted
+    assert "members set aside: age is not whole years from 0 to 120" in counted
+    assert rows_of(tmp_path / "parts.csv")[0][:4] == ("total", "", "change", "1")
+
+
+def test_compare_models_reads_claims_of_the_year_before_the_second_model(run, tmp_path):
+    """E11.21 of 2025: V24 386 + 302 and 600, V28 395 + 166 and 626; a claim of 2024 is left."""
+    old = eob(id="c2", billablePeriod={"start": "2024-05-01", "end": "2024-05-06"})
+    (tmp_path / "e.ndjson").write_text(f"{json.dumps(eob())}\n{json.dumps(old)}\n")
+
+    code, out, _ = run("compare-models", "cms-hcc-v24/2025", "cms-hcc-v28/2026", "--members",
+                       "m.csv", "--eob", "e.ndjson", "--json")  # fmt: skip
+
+    said = json.loads(out)
+    assert code == 0
+    assert said["mean"] == {"first": 0.644, "second": 0.5935, "change": -0.0505}
+    assert said["quality"]["diagnoses_mapped"] == 1
+    assert said["claims"]["claims accepted"] == 1
+
+
+def test_bridge_tells_the_lines_and_no_member(run, tmp_path):
+    """The man of 71, a full dual, turns 72 and is no dual any more: V28 626, then 396."""
+    (tmp_path / "next.csv").write_text(NEXT)
+
+    code, out, err = run(*YEARS, "--out", "b.csv")
+
+    assert code == 0
+    assert "Mean raw score: 1 members are in both years" in out
+    rows = {row[:3]: row[3:] for row in rows_of(tmp_path / "b.csv")}
+    assert rows["stayers", "first", "score"] == ("1", "0.600")
+    assert rows["line", "", "model_change"] == ("1", "0.026")
+    assert rows["line", "", "ageing"] == ("0", "0.000")
+    assert rows["line", "", "status_change"] == ("1", "-0.230")
+    assert rows["line", "", "joiners"] == ("1", "0.502")
+    assert re.search(r"leavers +1 +-0\.2700", out)
+    assert not re.search(r"\bA[012]\b", out + err)
+
+
+def test_bridge_as_json_is_json_alone(run, tmp_path):
+    (tmp_path / "next.csv").write_text(NEXT)
+
+    code, out, _ = run(*YEARS, "--json")
+
+    found = json.loads(out)
+    assert code == 0
+    assert found["mean"]["change"] == pytest.approx(sum(n["mean"] for n in found["lines"]))
+    assert found["stayers"] == {"members": 1, "first": 0.6, "second": 0.396}
+
+
+def test_bridge_without_a_common_member_exits_with_3(run, tmp_path):
+    (tmp_path / "next.csv").write_text(NEXT.replace("A1", "B1"))
+
+    code, out, err = run(*YEARS, "--out", "b.csv")
+
+    assert (code, out) == (3, "")
+    assert "no member is in both years" in err
+    assert not (tmp_path / "b.csv").exists()

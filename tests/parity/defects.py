@@ -5,6 +5,7 @@ It says for which members it can matter, and changes one rule of our model or on
 member. The proof of a defect is that ours, so altered, is theirs exactly.
 """
 
+import fnmatch
 import re
 import tomllib
 from collections.abc import Callable, Iterator
@@ -15,11 +16,12 @@ from typing import NamedTuple
 
 from riskadj.catalog import list_models, resolve_model
 from riskadj.features.rulebook import Rulebook
-from riskadj.model import AGE_LIMIT, CodeRow, RiskModel, Rule
+from riskadj.model import AGE_LIMIT, Cell, CodeRow, RiskModel, Rule
 from riskadj.scoring.person import PersonScorer
-from riskadj.tables import DUAL
+from riskadj.tables import DUAL, ESRD, ESRD_STAGES, MONTHS_SINCE_TRANSPLANT, EsrdStage
 from tests.parity.members import Member
-from tests.parity.peers import Answer, Peer
+from tests.parity.peers import TABLES, Answer, Peer
+from tests.parity.segments import MEDICAID
 
 HERE = Path(__file__).parent
 Rows = tuple[CodeRow, ...]
@@ -33,7 +35,7 @@ class Defect(NamedTuple):
     codes
         For a code map: how many codes differ, by model.
     wrong
-        ``peer``, or ``undecided`` where two texts of CMS contradict each other.
+        ``peer``, or ``undecided`` where two texts of CMS contradict each other or none was seen.
     """
 
     id: str
@@ -75,12 +77,16 @@ class Alteration(NamedTuple):
 
 
 def read_defects() -> tuple[Defect, ...]:
-    """Read the written list."""
+    """Read the written list; a name such as ``cms-hcc-v22/*`` is every year the peer is asked."""
     rows = tomllib.loads((HERE / "known_defects.toml").read_text(encoding="utf-8"))["defect"]
     return tuple(
-        Defect(**{"codes": {}, "wrong": "peer", **row, "models": tuple(row["models"])})
+        Defect(**{"codes": {}, "wrong": "peer", **row, "models": _keys(row["peer"], row["models"])})
         for row in rows
     )
+
+
+def _keys(peer: str, patterns: list[str]) -> tuple[str, ...]:
+    return tuple(key for p in patterns for key in (fnmatch.filter(TABLES[peer], p) or [p]))
 
 
 def altered(model: RiskModel, **changes: object) -> RiskModel:
@@ -116,14 +122,19 @@ def in_mce_ages(row: CodeRow, member: Member) -> bool:
 @cache
 def map_differences(key: str, peer: Peer) -> dict[str, Rows]:
     """Return the codes that a peer's map lacks, adds or sends elsewhere, with the peer's rows."""
-    ours, found = rows_of(key), {}
+    ours, never, found = rows_of(key), never_counting(resolve_model(key)), {}
     for code in ours.keys() | peer.pairs.keys():
-        mine = {r.category for r in ours.get(code, ())}
-        theirs = peer.pairs.get(code, frozenset())
+        mine = {r.category for r in ours.get(code, ())} - never
+        theirs = peer.pairs.get(code, frozenset()) - never
         edited = any(r[2:5] != (0, AGE_LIMIT, "") for r in ours.get(code, ()))
-        if not theirs or theirs - mine or (mine - theirs and not edited):
+        if (mine and not theirs) or theirs - mine or (mine - theirs and not edited):
             found[code] = _peer_rows(key, code, theirs)
     return found
+
+
+def never_counting(model: RiskModel) -> frozenset[str]:
+    """Return the categories that a model's rules always drop: whether a map has them is nothing."""
+    return frozenset(r.target for r in model.rules if r.kind == "drop")
 
 
 def _peer_rows(key: str, code: str, categories: frozenset[str]) -> Rows:
@@ -187,6 +198,26 @@ def _lost_pair(case: Case) -> bool:
         {p, c} <= case.categories and c not in case.peer.hierarchy.get(p, ())
         for p, c in case.model.hierarchy
     )
+
+
+@cache
+def broken_chains(key: str) -> tuple[frozenset[str], ...]:
+    """Return the parents, children and grandchildren where the parent is not over the grandchild.
+
+    Whether the child is dropped before it drops matters there and nowhere else.
+    """
+    pairs = set(resolve_model(key).hierarchy)
+    return tuple(
+        frozenset((a, b, c)) for a, b in pairs for d, c in pairs if b == d and (a, c) not in pairs
+    )
+
+
+def _broken_chain(case: Case) -> bool:
+    return any(chain <= case.categories for chain in broken_chains(case.model.key))
+
+
+def _dropped_count(model: RiskModel, peer: Peer) -> RiskModel:
+    return altered(model, rules=tuple(r for r in model.rules if r.kind != "drop"))
 
 
 # --------------------------------------------------------------------------------- the alterations
@@ -308,6 +339,14 @@ def _without_terms(*names: str) -> Callable[[RiskModel, Peer], RiskModel]:
     )
 
 
+def _medicaid_by_age(cell: Cell) -> Cell:
+    """Guard a Medicaid cell of ESRD V21 by age, not by disability."""
+    if not cell.variable.startswith(("MCAID_Female", "MCAID_Male")):
+        return cell
+    older = "!DISABL" in cell.when
+    return cell._replace(when="medicaid & age>=65" if older else "medicaid & age<65")
+
+
 ULCERS = frozenset({"HCC157", "HCC158", "HCC159"})
 EMPHYSEMA = ("J4481", "J4489")
 INFLAMMATORY = ("C50A0", "C50A1", "C50A2")
@@ -322,7 +361,15 @@ ALTERATIONS: dict[str, Alteration] = {
     ),
     "mce_edits_off": Alteration(_excluded_by_mce, lambda model, peer: model.without_mce_edits()),
     "hierarchy_pairs_lost": Alteration(_lost_pair, _peer_hierarchy),
-    "hierarchy_not_live": Alteration(_has("HCC62", "HCC63", "HCC202"), _not_live),
+    "hierarchy_not_live": Alteration(_broken_chain, _not_live),
+    "dropped_categories_count": Alteration(
+        lambda case: bool(case.categories & never_counting(case.model)), _dropped_count
+    ),
+    "medicaid_aged_by_age": Alteration(
+        lambda case: case.member.age < 65 and case.member.orec == 0
+        and case.member.dual in MEDICAID,
+        lambda model, peer: altered(model, cells=tuple(map(_medicaid_by_age, model.cells))),
+    ),
     "hierarchy_through_absent": Alteration(
         lambda case: _has("HCC62", "HCC202")(case) and "HCC63" not in case.categories,
         _through_absent,
@@ -358,6 +405,10 @@ ALTERATIONS: dict[str, Alteration] = {
         lambda case: case.segment == "INS" and bool(case.categories & ULCERS)
         and not case.categories.isdisjoint({"HCC114", "HCC188"}),
         _without_terms("ART_OPENINGS_PRESS_ULCER", "ASP_SPEC_B_PNEUM_PRES_ULC"),
+    ),
+    "institutional_originally_disabled_misnamed": Alteration(
+        lambda case: case.segment == "INS" and case.member.orec == 1 and case.member.age >= 65,
+        _unpriced_cells({"INS"}, "^ORIGDS$"),
     ),
     "institution_before_new_enrollee": Alteration(
         lambda case: case.member.lti and case.segment in NEW,
@@ -397,8 +448,14 @@ def profile(member: Member, book: Rulebook) -> int:
         "age": member.age, "sex": "FM".index(member.sex), "orec": member.orec,
         "dual": DUAL.read(member.dual) if member.dual else DUAL.blank,
         "long_term_institutional": member.lti, "new_enrollee": member.new_enrollee,
-        "chronic_snp": member.chronic_snp,
+        "chronic_snp": member.chronic_snp, "low_income": member.low_income,
+        "esrd_stage": _stage(member),
     })  # fmt: skip
+
+
+def _stage(member: Member) -> int:
+    months = MONTHS_SINCE_TRANSPLANT.read(str(member.months)) if member.months else 0
+    return ESRD_STAGES.index(EsrdStage(ESRD.read(member.esrd.upper()), months))
 
 
 def ours(scored_by: PersonScorer, member: Member, segment: str | None = None) -> tuple[str, Answer]:

@@ -4,6 +4,7 @@ from random import Random
 from typing import NamedTuple
 
 from riskadj.catalog import list_models, resolve_model
+from riskadj.features.profiles import profiles_of
 from riskadj.model import AGE_LIMIT, RiskModel
 
 DUALS = ("", "00", "01", "02", "03", "04", "05", "06", "08", "09", "10", "99")
@@ -13,6 +14,8 @@ UNMAPPED = ("Z0000", "I10", "E1199X", "A00", "QQQ", "R05")
 TRAPS = (
     ("HCC62", "HCC63", "HCC202"), ("HCC62", "HCC202"), ("HCC223", "HCC227"), ("HCC223",),
     ("HCC191", "HCC180"), ("HCC222", "HCC226"), ("HCC188", "HCC158"), ("HCC114", "HCC157"),
+    ("HCC134", "HCC138"), ("HCC136", "HCC85"), ("RXHCC82", "RXHCC84", "RXHCC317"),
+    ("RXHCC82", "RXHCC317"), ("RXHCC84", "RXHCC317"),
 )  # fmt: skip
 """Categories that must be seen together; drawn for the models that have them."""
 
@@ -29,6 +32,9 @@ class Member(NamedTuple):
     chronic_snp: bool
     codes: tuple[str, ...]
     spelled: tuple[str, ...]
+    esrd: str = "none"
+    months: int = 0
+    low_income: bool = False
 
 
 class Codes(NamedTuple):
@@ -77,7 +83,21 @@ def _codes_of_other_years(key: str) -> set[str]:
 def draw_members(model: RiskModel, number: int, seed: str) -> list[Member]:
     """Draw members; the same model, number and seed always give the same ones."""
     rng, codes = Random(f"{model.key} {seed}"), heaps(model)
-    return [_member(rng, codes) for _ in range(number)]
+    asked = profiles_of(model).axes
+    return [_with_status(_member(rng, codes), rng, asked) for _ in range(number)]
+
+
+def _with_status(member: Member, rng: Random, asked: tuple[str, ...]) -> Member:
+    """Give a member the ESRD status and low income that some models ask for."""
+    if "low_income" in asked:
+        member = member._replace(low_income=rng.random() < 0.4)
+    if "esrd_stage" not in asked:
+        return member
+    esrd = rng.choice(("dialysis", "dialysis", "transplant", "graft", "graft", "graft"))
+    months = {"dialysis": (0, 0), "transplant": (1, 3), "graft": (4, rng.choice((9, 60)))}[esrd]
+    if "low_income" in asked and rng.random() < 0.6:  # Part D pays everyone, not ESRD alone
+        return member
+    return member._replace(esrd=esrd, months=rng.randint(*months))
 
 
 def _member(rng: Random, heap: Codes) -> Member:
@@ -112,7 +132,7 @@ def _code(rng: Random, heap: Codes) -> str:
     if kind < 0.02:
         return rng.choice(heap.rare)
     if kind < 0.06:
-        return rng.choice(heap.mandatory)
+        return rng.choice(heap.mandatory or heap.mce)
     if kind < 0.12:
         return rng.choice(heap.mce)
     if kind < 0.17:

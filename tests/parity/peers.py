@@ -2,11 +2,12 @@
 
 import importlib
 import importlib.util
+import re
 import sys
 import types
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import cache
@@ -14,6 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from tests.parity.members import Member
+from tests.parity.segments import (
+    FULL_DUAL,
+    MEDICAID,
+    PARTIAL_DUAL,
+    esrd_population,
+    risk_compose_column,
+)
 
 WHEELS = Path(__file__).parents[2] / ".cache" / "wheels"
 FILES = {
@@ -28,8 +36,8 @@ NEEDS = {
     "risk_adjustment_model": (),
     "risk_compose": ("pydantic", "comp_builders"),
 }
-MEDICAID = {"01", "02", "03", "04", "05", "06", "08"}
 REFERENCE_DAY = date(2026, 2, 1)
+CONDITION = re.compile("(RX)?HCC[0-9]+")
 
 
 class Answer(NamedTuple):
@@ -91,6 +99,10 @@ def _thousandths(score: float) -> int:
     return round(float(score) * 1000)
 
 
+def _conditions(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(n for n in names if CONDITION.fullmatch(n))
+
+
 class RiskAdjustmentModel:
     """risk-adjustment-model: one class a version, one folder a year; the caller names a segment."""
 
@@ -114,12 +126,50 @@ class RiskAdjustmentModel:
         return [self._one(m, s) for m, s in zip(members, segments, strict=True)]
 
     def _one(self, member: Member, segment: str) -> Answer:
-        result = self.model.score(
-            gender=member.sex, orec=str(member.orec), medicaid=member.dual in MEDICAID,
-            diagnosis_codes=list(member.codes), age=member.age, population=segment,
+        result = self._ask(member, medicaid=member.dual in MEDICAID, population=segment)
+        return Answer(_thousandths(result.score_raw), _conditions(result.category_list))
+
+    def _ask(self, member: Member, **status: Any) -> Any:
+        return self.model.score(
+            gender=member.sex, orec=str(member.orec), diagnosis_codes=list(member.codes),
+            age=member.age, **status,
         )  # fmt: skip
-        found = frozenset(c for c in result.category_list if c.removeprefix("HCC").isdigit())
-        return Answer(_thousandths(result.score_raw), found)
+
+
+class RiskAdjustmentModelDrugs(RiskAdjustmentModel):
+    """risk-adjustment-model's RxHCC classes."""
+
+    def _one(self, member: Member, segment: str) -> Answer:
+        result = self._ask(member, esrd=member.esrd != "none", population=segment.upper())
+        return Answer(_thousandths(result.score_raw), _conditions(result.category_list))
+
+
+class RiskAdjustmentModelEsrd(RiskAdjustmentModel):
+    """risk-adjustment-model's ESRD classes: the month's status is told by the population.
+
+    Where a population ignores diagnoses, the conditions are those it finds for dialysis.
+    """
+
+    def __init__(self, folder: Path, version: str, year: int) -> None:
+        super().__init__(folder, version, year)
+        self.pairs["F3481"] = frozenset(self.model._age_sex_edits("F", 10, "F3481"))  # not mapped
+
+    def _one(self, member: Member, segment: str) -> Answer:
+        population, status = esrd_population(segment), self._status(member)
+        found = self._ask(
+            member, population=population, graft_duration_months=member.months, **status
+        )
+        seen = found
+        if population.startswith(("NE", "TRANSPLANT")):
+            seen = self._ask(member, population="DIAL", **status)
+        return Answer(_thousandths(found.score_raw), _conditions(seen.category_list))
+
+    def _status(self, member: Member) -> dict[str, bool]:
+        medicaid = member.dual in MEDICAID
+        if self.model.version == "v21_esrd":
+            return {"mcaid": medicaid, "ne_mcaid": medicaid}
+        full, partial = member.dual in FULL_DUAL, member.dual in PARTIAL_DUAL
+        return {"fbdual": full, "pbdual": partial, "lti": member.lti}
 
 
 class Hccpy:
@@ -145,8 +195,7 @@ class Hccpy:
             list(member.spelled), age=member.age, sex=member.sex, elig=segment,
             orec=str(member.orec), medicaid=member.dual in MEDICAID,
         )  # fmt: skip
-        found = frozenset(c for c in result["hcc_lst"] if c.removeprefix("HCC").isdigit())
-        return Answer(_thousandths(result["risk_score"]), found)
+        return Answer(_thousandths(result["risk_score"]), _conditions(result["hcc_lst"]))
 
 
 @contextmanager
@@ -214,11 +263,6 @@ class RiskCompose:
     """risk-compose: CMS's 2026 tables; it always returns every segment's score."""
 
     picks_segment = False
-    columns: Mapping[str, str] = {
-        "CNA": "community_na", "CPA": "community_pba", "CFA": "community_fba",
-        "CND": "community_nd", "CPD": "community_pbd", "CFD": "community_fbd",
-        "INS": "institutional", "NE": "ne", "SNPNE": "ne_snp",
-    }  # fmt: skip
 
     def __init__(self, folder: Path, key: str) -> None:
         with _unpacked("risk_compose", folder):
@@ -249,13 +293,12 @@ class RiskCompose:
         predictors = {r["subject_id"]: r for r in result.predictors.subject_predictors.rows}
         return [
             Answer(
-                _thousandths(scores[str(i)][f"score_{self.columns[segment]}"]),
-                frozenset(
-                    k for k, v in predictors[str(i)].items()
-                    if v and k.startswith("HCC") and k[3:].isdigit()
+                _thousandths(
+                    scores[str(i)][f"score_{risk_compose_column(self.key, segment, member)}"]
                 ),
+                _conditions(k for k, v in predictors[str(i)].items() if v),
             )
-            for i, segment in enumerate(segments)
+            for i, (member, segment) in enumerate(zip(members, segments, strict=True))
         ]  # fmt: skip
 
     def _subject(self, name: str, member: Member) -> Any:
@@ -263,6 +306,10 @@ class RiskCompose:
         return self.package.SubjectRecord(
             name, date(REFERENCE_DAY.year - member.age, 1, 15), 1 if member.sex == "M" else 2,
             member.orec, limited_income_medicaid_flag=medicaid, new_enrollee_medicaid_flag=medicaid,
+            concurrent_esrd_flag=int(member.esrd != "none"), medicaid_flag=medicaid,
+            full_benefit_dual_flag=int(member.dual in FULL_DUAL),
+            partial_benefit_dual_flag=int(member.dual in PARTIAL_DUAL),
+            long_term_institutional_flag=int(member.lti),
         )  # fmt: skip
 
 
@@ -271,7 +318,8 @@ def load_peer(peer: str, model: str, folder: Path) -> Peer:
     """Load a peer with the tables it is asked with for one of our model-years."""
     version, tables = TABLES[peer][model]
     if peer == "risk_adjustment_model":
-        return RiskAdjustmentModel(folder, version, int(tables))
+        kinds = {"ESRD": RiskAdjustmentModelEsrd, "RxHC": RiskAdjustmentModelDrugs}
+        return kinds.get(version[:4], RiskAdjustmentModel)(folder, version, int(tables))
     if peer == "hccpy":
         return Hccpy(folder, version, tables)
     if peer == "hccinfhir":
@@ -281,15 +329,27 @@ def load_peer(peer: str, model: str, folder: Path) -> Peer:
 
 _V24 = [f"cms-hcc-v24/{year}" for year in range(2020, 2026)]
 _V28 = [f"cms-hcc-v28/{year}" for year in range(2024, 2027)]
+_V22 = [f"cms-hcc-v22/{year}" for year in range(2017, 2023)]
+_V23 = [f"cms-hcc-v23/{year}" for year in (2018, 2019)]
+LATER = {
+    "cms-hcc-v22/2026": ("V22", "cms_hcc_v22_2026"), "esrd-v21/2026": ("ESRDv21", "esrd_v21_2026"),
+    "esrd-v24/2026": ("ESRDv24", "esrd_v24_2026"),
+    "rxhcc-v08-t/2026": ("RxHCCv08T", "rxhcc_v8_t_2026"),
+    "rxhcc-v08-x/2026": ("RxHCCv08X", "rxhcc_v8_x_2026"),
+}  # fmt: skip
+"""Models of 2026 beside V28: risk-adjustment-model's version and risk-compose's tables."""
 TABLES: dict[str, dict[str, tuple[str, str]]] = {
     "risk_adjustment_model": {key: ("V24", key[-4:]) for key in _V24}
-    | {_V28[0]: ("V28", "2024"), _V28[1]: ("V28", "2026"), _V28[2]: ("V28", "2026")},
-    "hccpy": {key: ("24", key[-4:]) for key in _V24[:3]}
+    | {_V28[0]: ("V28", "2024"), _V28[1]: ("V28", "2026"), _V28[2]: ("V28", "2026")}
+    | {key: (name, "2026") for key, (name, _) in LATER.items()},
+    "hccpy": {key: ("22", key[-4:]) for key in _V22}
+    | {key: ("23", key[-4:]) for key in _V23}
+    | {key: ("24", key[-4:]) for key in _V24[:3]}
     | dict.fromkeys(_V24[3:], ("24", "Combined"))
     | dict.fromkeys(_V28, ("28", "2024")),
     "hccinfhir": dict.fromkeys(_V24, ("V24", "2025"))
     | {_V28[0]: ("V28", "2025"), _V28[1]: ("V28", "2025"), _V28[2]: ("V28", "2026")},
-    "risk_compose": dict.fromkeys(_V28, ("V28", "cms_hcc_v28_2026")),
+    "risk_compose": dict.fromkeys(_V28, ("V28", "cms_hcc_v28_2026")) | LATER,
 }
 """Peer to our model to the version and the tables it is asked with. Years a peer does not have are
 asked with its nearest tables; the map entries of ``known_defects.toml`` say which."""

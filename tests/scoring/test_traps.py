@@ -11,6 +11,11 @@ from riskadj.scoring.person import PersonScorer, score_member
 from riskadj.scoring.scorer import Scorer
 
 MODELS = {"CMS-HCC V24": "cms-hcc-v24", "CMS-HCC V28": "cms-hcc-v28"}
+OTHERS = {
+    "CMS-HCC ESRD V24 (dialysis)": ("esrd-v24", {"esrd_status": "dialysis"}, "DI"),
+    "RxHCC V08 segment T": ("rxhcc-v08-t", {"low_income": False}, "CE_NonLow_Aged"),
+}
+"""Models whose cases tell the score only: ours, the status the case's name implies, our segment."""
 
 
 def cases(shared: Path) -> list[dict]:
@@ -40,6 +45,25 @@ def test_traps_pass_for_one_member(shared: Path) -> None:
         assert score.segment == expected["segment"], case["id"]
         assert sorted(score.conditions) == sorted(expected["hccs"]), case["id"]
         assert priced == expected["nonzero_terms"], case["id"]
+
+
+def test_traps_of_dialysis_and_drugs_pass_for_one_member(shared: Path) -> None:
+    found = json.loads((shared / "cases" / "hcc_traps.json").read_text(encoding="utf-8"))["cases"]
+    others = [case for case in found if case["model"] not in MODELS]
+    assert {case["model"] for case in others} == set(OTHERS)
+    for case in others:
+        family, status, segment = OTHERS[case["model"]]
+        given = case["input"]
+
+        score = score_member(
+            age=given["age"], sex=given["sex"], original_reason_entitlement_code=given["orec"],
+            diagnoses=given["dx"], model=f"{family}/{case['payment_year']}",
+            dual_status_code=given["dual"], long_term_institutional=given["lti"],
+            new_enrollee=given["ne"], **status,
+        )  # fmt: skip
+
+        assert score.segment == segment, case["id"]
+        assert round(score.raw_score * 1000) == round(case["expected"]["raw_score"] * 1000)
 
 
 @pytest.mark.parametrize("mce", [True, False])

@@ -1,0 +1,1 @@
+"""What moves a mean score: two models on one population, two years of one population."""
