@@ -127,25 +127,6 @@ def keep_counting(
     return "diagnoses_kept", dict(rows)
 
 
-def matching_id(members: View, diagnoses: View) -> str:
-    """Return SQL for the diagnoses' member id, comparable with the members' ids.
-
-    Raises
-    ------
-    InputError
-        One table has whole-number ids and the other has text.
-    """
-    ids = [v.member_id() for v in (members, diagnoses)]
-    number = [expression.endswith("::bigint") for expression in ids]
-    if number[0] == number[1]:
-        return ids[1]
-    kinds = ["whole numbers" if n else "text" for n in number]
-    raise InputError(
-        f"member_id is {kinds[0]} in members and {kinds[1]} in diagnoses: store both the same way "
-        "(ids in CSV files are read as text; leading zeros are lost in whole numbers)"
-    )
-
-
 def code_column(view: View) -> str:
     """Return the diagnosis code column.
 

@@ -16,12 +16,11 @@ from riskadj.engine.diagnoses import (
     code_column,
     count_unknown_members,
     keep_counting,
-    matching_id,
     register_code_words,
     tests_of,
 )
 from riskadj.engine.inputs import Source, View, attach, count, quoted, reading
-from riskadj.engine.members import Asked, Fault, encode_members, faults
+from riskadj.engine.members import Asked, Fault, encode_members, faults, matching_id
 from riskadj.engine.months import (
     MASKS,
     MonthCounts,
@@ -127,14 +126,6 @@ class Reduced:
     rows: int
     extra: tuple[str, ...] = ()
 
-    def _has_unknown(self, found: int) -> bool:
-        """Say whether words are left that no member took."""
-        if not self.extra:
-            return found != count(self.connection, "select count(*) from member_words")
-        left = "select 1 from members_coded m where m.member_id = w.member_id"
-        query = f"select count(*) from member_words w where not exists ({left})"
-        return count(self.connection, query) > 0
-
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the members in input order; all of them, exactly once.
 
@@ -149,17 +140,33 @@ class Reduced:
             "where m.why is null order by "
             f"{'m.place, m.months & -m.months' if self.extra else 'm.rowid'}"
         )
-        out = found = 0
+        out, found, last = 0, 0, -1
         with reading("members"):
             for batch in self.connection.sql(query).to_arrow_reader(BATCH_ROWS):
                 out += batch.num_rows
-                found += batch.column("found").true_count
+                number, last = _with_words_found(batch, last)
+                found += number
                 yield batch
-            unknown = self._has_unknown(found)
+            with_words = count(self.connection, "select count(*) from member_words")
         if out != self.rows:
             raise AssertionError(f"{self.rows} members in, {out} out")
-        if unknown:
+        if found != with_words:
             self.quality.diagnoses_of_unknown_members = self.count_unknown()
+
+
+def _with_words_found(batch: pa.RecordBatch, last: int) -> tuple[int, int]:
+    """Count a batch's members with words, each once; ``last`` is the last one of the batch before.
+
+    Returns
+    -------
+    the number, and the place of the batch's last member
+    """
+    if "place" not in batch.schema.names:
+        return int(batch.column("found").true_count), last
+    place = batch.column("place").to_numpy()
+    new = np.diff(place, prepend=last) != 0
+    found = batch.column("found").to_numpy(zero_copy_only=False)
+    return int((found & new).sum()), int(place[-1])
 
 
 def reduce_members(
@@ -256,6 +263,9 @@ def _settle_months(
                 raise InputError(_message(found, total, name))
     quality.members_rejected = {f.what: f.rows for f in tables["members"][0]}
     counts.rejected = {f.what: f.rows for f in tables["member_months"][0]}
+    counts.scored = count(
+        connection, "select coalesce(sum(n), 0) from members_coded where why is null"
+    )
     quality.members_scored = count(
         connection, "select count(distinct place) from members_coded where why is null"
     )

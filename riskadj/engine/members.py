@@ -29,6 +29,7 @@ from riskadj.tables import (
 )
 
 MAX_SPELLINGS = 1000
+NO_STATUS = "no column esrd_status: taken as no"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,11 @@ class Fault:
 
     what: str
     rows: int
-    first_row: int
+    first_row: int | None
 
     def __str__(self) -> str:
-        return f"{self.rows:,} rows: {self.what} (first at row {self.first_row:,})"
+        where = f" (first at row {self.first_row:,})" if self.first_row else ""
+        return f"{self.rows:,} rows: {self.what}{where}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def encode_members(connection: duckdb.DuckDBPyConnection, view: View, asked: Ask
     refusals = [(f"{member_id} is null", "member_id is empty")]
     refusals += [r for e in read for r in e.refusals]
     if asked.refuse_esrd:
-        refusals += esrd_refusals(connection, (view,))
+        refusals += esrd_refusals(connection, (view,)).get(view.name, [])
     with reading("members"):
         connection.execute(
             f"create temp table members_coded as select {member_id} as member_id, "
@@ -106,7 +108,7 @@ def encode_members(connection: duckdb.DuckDBPyConnection, view: View, asked: Ask
         )
     refuse_duplicates(connection, "members_coded")
     no_esrd = asked.refuse_esrd and not view.find((ESRD.name,))
-    return [*notes_of(read, view), *(["no column esrd_status: taken as no"] if no_esrd else [])]
+    return [*notes_of(read, view), *([NO_STATUS] if no_esrd else [])]
 
 
 def axis_expressions(
@@ -274,11 +276,12 @@ def _esrd_stage(connection: duckdb.DuckDBPyConnection, views: Sequence[View]) ->
 
 def esrd_refusals(
     connection: duckdb.DuckDBPyConnection, views: Sequence[View]
-) -> list[tuple[str, str]]:
-    """Return the refusals of members in ESRD status, for models that do not ask for it."""
+) -> dict[str, list[tuple[str, str]]]:
+    """Return the refusals of ESRD status, by the table that has it, for models that do not ask."""
     esrd = coded(connection, views, ESRD)
     why = "esrd_status is not none: CMS-HCC models do not pay ESRD months"
-    return [] if esrd.assumed else [*esrd.refusals, (f"{esrd.code} <> {NO_ESRD}", why)]
+    told = [*esrd.refusals, (f"{esrd.code} <> {NO_ESRD}", why)]
+    return {} if esrd.assumed else {esrd.table: told}
 
 
 def _possible_values(
@@ -330,6 +333,25 @@ def _literal(value: object) -> str:
     if isinstance(value, (int, float)):
         return f"'{value}'::double" if isinstance(value, float) else str(value)
     return "'" + str(value).replace("'", "''") + "'"
+
+
+def matching_id(members: View, other: View) -> str:
+    """Return SQL for another table's member id, comparable with the members' ids.
+
+    Raises
+    ------
+    InputError
+        One table has whole-number ids and the other has text.
+    """
+    ids = [v.member_id() for v in (members, other)]
+    number = [expression.endswith("::bigint") for expression in ids]
+    if number[0] == number[1]:
+        return ids[1]
+    kinds = ["whole numbers" if n else "text" for n in number]
+    raise InputError(
+        f"member_id is {kinds[0]} in members and {kinds[1]} in {other.name}: store both the same "
+        "way (ids in CSV files are read as text; leading zeros are lost in whole numbers)"
+    )
 
 
 def refuse_duplicates(connection: duckdb.DuckDBPyConnection, table: str) -> None:

@@ -6,12 +6,13 @@ claims are read once and a member whose status never changes costs as much as wi
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import duckdb
 
 from riskadj.engine.inputs import View, count, quoted, reading
 from riskadj.engine.members import (
+    NO_STATUS,
     Asked,
     Expression,
     Fault,
@@ -19,6 +20,7 @@ from riskadj.engine.members import (
     coded,
     day_of,
     esrd_refusals,
+    matching_id,
     notes_of,
     profile_sql,
     refuse_duplicates,
@@ -99,7 +101,8 @@ def gather_months(
     """
     profiles = asked.profiles
     read = axis_expressions(connection, (months, members), profiles, asked.age_on)
-    _encode_people(connection, members, read, profiles)
+    esrd = esrd_refusals(connection, (months, members)) if asked.refuse_esrd else {}
+    _encode_people(connection, members, read, (profiles, esrd.get(members.name, [])))
     flags = [coded(connection, (months,), field) for field in MONTH_FLAGS]
     month, dual = _month(connection, months), _anchored(read, months, rule)
     part = profile_sql(_without(read, dual), profiles, months.name)
@@ -107,47 +110,70 @@ def gather_months(
     refusals = [
         (f"{months.member_id()} is null", "member_id is empty"), *month.refusals,
         *_outside(month.code, rule), *((test, why) for e in told for test, why in e.refusals),
-        *(esrd_refusals(connection, (months, members)) if asked.refuse_esrd else ()),
+        *esrd.get(months.name, []),
     ]  # fmt: skip
     columns = "".join(f", ({f.code})::boolean as {f.field.name}" for f in flags)
     select = (
-        f"select {months.member_id()} as member_id, ({month.code})::integer as month, "
-        f"({part})::integer as part, ({dual.code if dual else '0'})::integer as dual{columns}, "
-        f"{why_sql(refusals)} as why from {quoted(months.name)}"
+        f"select {matching_id(members, months)} as member_id, ({month.code})::integer as month, "
+        f"({part})::integer as part, ({dual.code if dual else '0'})::integer as dual{columns}"
+    )
+    source = quoted(months.name)
+    sql = MonthSql(
+        f"{select} from {source} where not ({' or '.join(f'({test})' for test, _ in refusals)})",
+        f"{select}, {why_sql(refusals)} as why from {source}",
+        _runs_sql(flags),
     )
     counts = MonthCounts(read=count(connection, f"select count(*) from {quoted(months.name)}"))
     with reading(months.name):
-        _make_runs(connection, (select, _runs_sql(flags)), counts, profiles, rule)
+        _make_runs(connection, sql, counts, profiles, rule)
     _join_people(connection)
     _count_runs(connection, counts)
     notes = [*notes_of(read, members), *(f.assumed for f in flags if f.assumed)]
-    return counts, notes
+    return counts, [*notes, *([NO_STATUS] if asked.refuse_esrd and not esrd else [])]
+
+
+class MonthSql(NamedTuple):
+    """The months as SQL.
+
+    Attributes
+    ----------
+    good
+        The rows that nothing refuses.
+    every
+        All rows, with ``why``.
+    runs
+        Makes a row a member and status of either; the ``from`` is to be added.
+    """
+
+    good: str
+    every: str
+    runs: str
 
 
 def _make_runs(
     connection: duckdb.DuckDBPyConnection,
-    sql: tuple[str, str],
+    sql: MonthSql,
     counts: MonthCounts,
     profiles: Profiles,
     rule: Months,
 ) -> None:
     """Create ``runs``: straight from the file where every row is good, else row by row."""
-    select, runs = sql
     born = f"select count(*) from people_coded where born > date '{rule.payment_year}-01-31'"
     if rule.dual_timing == "monthly" and not count(connection, born):
-        connection.execute(f"create temp table months_coded as {select} limit 0")
-        connection.execute(f"{runs} from ({select}) where why is null group by 1, 2")
-        if _all_good(connection, counts.read):
+        connection.execute(f"create temp table months_coded as {sql.every} limit 0")
+        connection.execute(f"{sql.runs} from ({sql.good}) group by 1, 2")
+        if _check_members(connection, counts):
             return
         connection.execute("drop table runs")
         connection.execute("drop table months_coded")
-    connection.execute(f"create temp table months_coded as {select}")
+    connection.execute(f"create temp table months_coded as {sql.every}")
     _refuse_overlaps(connection)
     _refuse_unborn(connection, rule)
     if rule.dual_timing == "interim":
         counts.anchors, counts.without_anchor = _take_anchors(connection, profiles, rule)
     within = f"month >= {_january(rule.payment_year)}"
-    connection.execute(f"{runs} from months_coded where why is null and {within} group by 1, 2")
+    connection.execute(f"{sql.runs} from months_coded where why is null and {within} group by 1, 2")
+    _check_members(connection, counts)
 
 
 def _january(payment_year: int) -> int:
@@ -170,26 +196,32 @@ def _runs_sql(flags: Sequence[Expression]) -> str:
     )
 
 
-def _all_good(connection: duckdb.DuckDBPyConnection, rows: int) -> bool:
-    """Say whether no row was refused and no member has a month twice."""
-    good = count(connection, "select coalesce(sum(n), 0) from runs") == rows
-    return good and not count(
-        connection,
-        "select count(*) from (select member_id from runs group by 1 "
-        "having sum(n) <> bit_count(bit_or(months)))",
-    )
+def _check_members(connection: duckdb.DuckDBPyConnection, counts: MonthCounts) -> bool:
+    """Count gaps; say whether no row was refused and no member has a month twice."""
+    good, twice, gaps = connection.execute(
+        "select coalesce(sum(n), 0), count(*) filter (n <> bit_count(m)), "
+        "count(*) filter (bit_count((m // (m & -m)) + 1) > 1) from "
+        "(select sum(n) as n, bit_or(months)::integer as m from runs group by member_id)"
+    ).fetchall()[0]
+    counts.members_with_gaps = gaps
+    return bool(good == counts.read and not twice)
 
 
 def _encode_people(
     connection: duckdb.DuckDBPyConnection,
     members: View,
     read: Sequence[Expression],
-    profiles: Profiles,
+    told: tuple[Profiles, list[tuple[str, str]]],
 ) -> None:
-    """Code what the members table says, one row a member."""
+    """Code what the members table says, one row a member.
+
+    ``told`` are the axes, and refusals besides those of the axes.
+    """
+    profiles, more = told
     member_id = members.member_id()
     refusals = [(f"{member_id} is null", "member_id is empty")]
     refusals += [r for e in read if e.table == members.name for r in e.refusals]
+    refusals += more
     with reading(members.name):
         connection.execute(
             f"create temp table people_coded as select {member_id} as member_id, "
@@ -308,27 +340,26 @@ def _refuse_unborn(connection: duckdb.DuckDBPyConnection, rule: Months) -> None:
 
 
 def _count_runs(connection: duckdb.DuckDBPyConnection, counts: MonthCounts) -> None:
-    rows = "select coalesce(sum(n), 0) from"
-    refused = "select member_id from people_coded where member_id is not null and why is not null"
-    known = "select member_id from people_coded where member_id is not null"
-    counts.scored = count(connection, f"{rows} members_coded where why is null")
-    counts.of_refused_members = count(connection, f"{rows} runs where member_id in ({refused})")
-    counts.of_unknown_members = count(connection, f"{rows} runs where member_id not in ({known})")
-    counts.members_without_months = count(
-        connection, "select count(*) from members_coded where why = 'no month'"
-    )
-    counts.members_with_gaps = count(
-        connection,
-        "select count(*) from (select place, bit_or(months)::integer as m from members_coded "
-        "where why is null group by 1 having bit_count((m // (m & -m)) + 1) > 1)",
-    )
+    """Count the months of members who are unknown or refused, and members without months."""
+    good, known, refused, none = connection.execute(
+        "select (select coalesce(sum(n), 0) from runs), coalesce(sum(n), 0), "
+        "coalesce(sum(n) filter (why is not null), 0), count(*) filter (why = 'no month') "
+        "from members_coded"
+    ).fetchall()[0]
+    counts.members_without_months = none
+    counts.of_refused_members = int(refused)
+    counts.of_unknown_members = int(good - known)
+    if refused:  # ids that stand more than once are joined to their months more than once
+        of = "select member_id from people_coded where member_id is not null"
+        rows = "select coalesce(sum(n), 0) from runs where member_id"
+        counts.of_refused_members = count(connection, f"{rows} in ({of} and why is not null)")
+        counts.of_unknown_members = count(connection, f"{rows} not in ({of})")
 
 
 def status_faults(connection: duckdb.DuckDBPyConnection) -> list[Fault]:
     """Count the months whose status no model pays, by reason."""
     found = connection.execute(
-        "select m.why, sum(m.n), min(p.rowid) + 1 from members_coded m "
-        "join people_coded p on p.rowid = m.place "
-        "where m.why is not null and m.why <> 'no month' and p.why is null group by 1 order by 3"
+        "select m.why, sum(m.n) from members_coded m join people_coded p on p.rowid = m.place "
+        "where m.why is not null and m.why <> 'no month' and p.why is null group by 1 order by 1"
     ).fetchall()
-    return [Fault(what, int(rows), row) for what, rows, row in found]
+    return [Fault(what, int(rows), None) for what, rows in found]

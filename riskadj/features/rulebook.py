@@ -4,7 +4,7 @@ Bits of a member's word, in this order: payment categories, conditional code row
 terms and counts. The engine sets only the first two kinds; the rest follow from them.
 """
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -124,14 +124,30 @@ class Rulebook:
         return -(-self.n_code_bits // WORD)
 
 
+_KEPT: OrderedDict[int, Rulebook] = OrderedDict()
+"""The last rulebooks, by the identity of their model, which each of them keeps alive."""
+
+
 def compile_rulebook(model: RiskModel) -> Rulebook:
     """Compile a model; the same model always gives the same bits.
+
+    A model that was compiled lately (the registry hands out one object a key) is not compiled
+    again.
 
     Raises
     ------
     ModelFolderError
         A member could fall in no segment, or have no demographic cell in the one that pays.
     """
+    if id(model) not in _KEPT:
+        _KEPT[id(model)] = _compiled(model)
+        while len(_KEPT) > 8:
+            _KEPT.popitem(last=False)
+    _KEPT.move_to_end(id(model))
+    return _KEPT[id(model)]
+
+
+def _compiled(model: RiskModel) -> Rulebook:
     profiles = profiles_of(model)
     facts = facts_of(model, profiles)
     segments = tuple(s.key for s in model.segments)

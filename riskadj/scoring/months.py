@@ -1,9 +1,8 @@
 """Member months: each month's segment and score, and the average over a member's paid months."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,8 @@ from riskadj.scoring.plan import NO_TERMS, Options, Plan, Program, Terms, plan_p
 from riskadj.scoring.sink import Files, Paths, Progress
 
 DEFAULTS = Options()
-ENTITLED = ("part_a", "part_b")
-"""A month is paid only with both: 42 CFR 422.50(a)(1), entitled under Part A and enrolled in B."""
-EVERY_MONTH = (1 << 12) - 1
+NO_MONTH = "member_months: no month is left to score"
+NO_FACTOR = f"no {MSP} supplied: months in which Medicare is the secondary payer count in full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +97,15 @@ def score_months(
         population, counts = reduce_months(
             connection, members, months, diagnoses, request_of(plan, chosen.options), rule
         )
-        years = YearSums(plan, population, terms)
-        monthly = [t for batch in month_batches(plan, population, years) for t in batch]
-        if not monthly:
-            raise InputError("member_months: no month is left to score")
-        population.quality.notes += years.notes
+        years, monthly = [], []
+        for year, month, _ in month_batches(plan, population, terms):
+            years.append(year)
+            monthly.append(month)
+        if not years:
+            raise InputError(NO_MONTH)
         return MonthlyScores(
-            as_kind(years.table(), members), as_kind(pa.concat_tables(monthly), members),
-            population.quality, counts, plan.caveats,
-            population.rejected,
+            as_kind(pa.concat_tables(years), members), as_kind(pa.concat_tables(monthly), members),
+            population.quality, counts, plan.caveats, population.rejected,
         )  # fmt: skip
 
 
@@ -132,16 +130,15 @@ def months_to_files(
         progress("reading members, months and diagnoses", 0)
         population, counts = reduce_months(connection, *sources, request_of(plan, options), rule)
         with Files(outputs, {"models": plan.models, "caveats": plan.caveats}) as files:
-            years = YearSums(plan, population, terms)
-            for tables in month_batches(plan, population, years, files.wants("months")):
-                for table in tables:
-                    files.write("months", table)
-                progress("scoring months", years.done)
-            if not years.done:
-                raise InputError("member_months: no month is left to score")
-            files.write("scores", years.table())
+            done, wanted = 0, files.wants("months")
+            for year, month, rows in month_batches(plan, population, terms, wanted):
+                files.write("scores", year)
+                files.write("months", month)
+                done += rows
+                progress("scoring statuses", done)
+            if not done:
+                raise InputError(NO_MONTH)
             files.write("rejected", population.rejected)
-            population.quality.notes += years.notes
             files.write_quality(population.quality, plan.caveats, asdict(counts))
     return population.quality, counts
 
@@ -208,15 +205,51 @@ class Runs:
 
 
 def month_batches(
-    plan: Plan, population: Reduced, years: "YearSums", wanted: bool = True
-) -> Iterator[list[pa.Table]]:
-    """Score the population batch by batch: adds to ``years``; yields the months, if wanted."""
-    runs_of = partial(_all_runs, plan, population.words)
-    for runs, batch in in_turn(population.batches(), runs_of):
-        ids, place = batch.column("member_id"), batch.column("place").to_numpy()
-        years.add(place, ids, runs)
-        found = zip(plan.programs, runs, strict=True)
-        yield [_month_table(plan, p, ids, own) for p, own in found] if wanted else []
+    plan: Plan, population: Reduced, terms: Terms, wanted: bool = True
+) -> Iterator[tuple[pa.Table, pa.Table, int]]:
+    """Score the population batch by batch.
+
+    Yields
+    ------
+    a row a member and program; a row a month and program (none unless ``wanted``); how many
+    statuses these are of
+    """
+    factor = Fraction(terms.supplied[MSP].number) if MSP in terms.supplied else None
+    secondary = False
+
+    def work(batch: pa.RecordBatch) -> tuple[pa.Table, pa.Table, bool]:
+        runs = _all_runs(plan, population.words, batch)
+        found = list(zip(plan.programs, runs, strict=True))
+        years = [_year_table(batch, p, own, 1 if factor is None else factor) for p, own in found]
+        months = [_month_table(plan, p, batch.column("member_id"), own) for p, own in found
+                  if wanted]  # fmt: skip
+        has_secondary = any(bool(own.secondary.any()) for own in runs)
+        return pa.concat_tables(years), _joined(months), has_secondary
+
+    for (years, months, has_secondary), batch in in_turn(_whole(population.batches()), work):
+        secondary |= has_secondary
+        yield years, months, batch.num_rows
+    if secondary and factor is None:
+        population.quality.notes.append(NO_FACTOR)
+
+
+def _joined(tables: Sequence[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables) if tables else pa.table({})
+
+
+def _whole(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Cut batches anew so that all rows of a member stand in one."""
+    rest: pa.Table | None = None
+    for batch in batches:
+        table = pa.Table.from_batches([batch])
+        table = table if rest is None else pa.concat_tables([rest, table])
+        place = table["place"].to_numpy()
+        last = int(np.searchsorted(place, place[-1]))
+        rest = table.slice(last)
+        if last:
+            yield from table.slice(0, last).combine_chunks().to_batches()
+    if rest is not None:
+        yield from rest.combine_chunks().to_batches()
 
 
 def _all_runs(plan: Plan, words: Sequence[Sequence[str]], batch: pa.RecordBatch) -> list[Runs]:
@@ -249,7 +282,11 @@ def _main_lane(
 def _masks(
     batch: pa.RecordBatch, program: Program, lane: NDArray[np.int8]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the months of each row, those that the program pays, and the secondary ones."""
+    """Return the months of each row, those that the program pays, and the secondary ones.
+
+    A month is paid only to who is entitled under Part A and enrolled in Part B: 42 CFR
+    422.50(a)(1). Which flag leaves a month out besides, the program says.
+    """
 
     def of(name: str) -> NDArray[np.int64]:
         return np.asarray(batch.column(name).to_numpy(), dtype=np.int64)
@@ -261,75 +298,31 @@ def _masks(
     return months, paid, paid & of("medicare_secondary_payer")
 
 
-class YearSums:
-    """Exact sums over each member's months, by program."""
-
-    def __init__(self, plan: Plan, population: Reduced, terms: Terms) -> None:
-        people = (len(plan.programs), population.quality.members)
-        self.plan = plan
-        self.factor = Fraction(terms.supplied[MSP].number) if MSP in terms.supplied else None
-        self.sums = {name: np.zeros(people, dtype=np.int64)
-                     for name in ("months", "paid", "score", "secondary")}  # fmt: skip
-        self.done = 0
-        self.place: list[NDArray[np.int32]] = []
-        self.ids: list[pa.Array] = []
-
-    def add(self, place: NDArray[np.int32], ids: pa.Array, runs: Sequence[Runs]) -> None:
-        """Add a batch by every program; rows of one member stand together."""
-        first = np.flatnonzero(np.diff(place, prepend=-1))
-        who = place[first]
-        for program, own in enumerate(runs):
-            n_paid, n_secondary = np.bitwise_count(own.paid), np.bitwise_count(own.secondary)
-            added = {"months": np.bitwise_count(own.months).astype(np.int64),
-                     "paid": n_paid.astype(np.int64), "score": own.score * n_paid,
-                     "secondary": own.score * n_secondary}  # fmt: skip
-            for name, values in added.items():
-                self.sums[name][program, who] += np.add.reduceat(values, first)
-        self.done += len(place)
-        self.place.append(who)
-        self.ids.append(ids.take(pa.array(first)))
-
-    @property
-    def notes(self) -> list[str]:
-        """Return what was assumed of months in which Medicare is the secondary payer."""
-        if self.factor is not None or not self.sums["secondary"].any():
-            return []
-        return [f"no {MSP} supplied: months in which Medicare is the secondary payer count in full"]
-
-    def table(self) -> pa.Table:
-        """Return one row a member and program."""
-        place = np.concatenate(self.place)
-        keep = np.flatnonzero(np.diff(place, prepend=-1))
-        ids = pa.chunked_array(self.ids).take(pa.array(keep))
-        return pa.concat_tables([
-            self._program_table(i, p.year.key, ids, place[keep])
-            for i, p in enumerate(self.plan.programs)
-        ])  # fmt: skip
-
-    def _program_table(
-        self, number: int, key: str, ids: pa.ChunkedArray, place: NDArray[np.int32]
-    ) -> pa.Table:
-        months, paid, score, secondary = (s[number][place] for s in self.sums.values())
-        left = 1 if self.factor is None else self.factor
-        weighed = (
-            [
-                float(Fraction(int(a - b) + left * int(b), 1000))
-                for a, b in zip(score, secondary, strict=True)
-            ]
-            if left != 1
-            else score / 1000
+def _year_table(
+    batch: pa.RecordBatch, program: Program, runs: Runs, factor: Fraction | int
+) -> pa.Table:
+    """Add up each member's months, exactly; the rows of a member stand together."""
+    first = np.flatnonzero(np.diff(batch.column("place").to_numpy(), prepend=-1))
+    n_paid = np.bitwise_count(runs.paid).astype(np.int64)
+    months, paid, score, secondary = (
+        np.add.reduceat(values, first) for values in (
+            np.bitwise_count(runs.months).astype(np.int64), n_paid, runs.score * n_paid,
+            runs.score * np.bitwise_count(runs.secondary),
         )
-        average = np.divide(score / 1000, paid, out=np.zeros(len(paid)), where=paid > 0)
-        return pa.table({
-            "member_id": ids,
-            "program": pa.array([key]).take(pa.array(np.zeros(len(place), np.int8))),
-            "payment_year": pa.array(np.full(len(place), int(key[-4:]), np.int16)),
-            "months": pa.array(months.astype(np.int8)),
-            "payment_months": pa.array(paid.astype(np.int8)),
-            "average_score": pa.array(average, mask=paid == 0),
-            "score_months": pa.array(score / 1000),
-            "payment_score_months": pa.array(weighed),
-        })  # fmt: skip
+    )  # fmt: skip
+    left, of = Fraction(factor).as_integer_ratio()
+    average = np.divide(score, 1000 * paid, out=np.zeros(len(paid)), where=paid > 0)
+    n, year = len(first), program.year.payment_year
+    return pa.table({
+        "member_id": batch.column("member_id").take(pa.array(first)),
+        "program": _dictionary([program.year.key], np.zeros(n, np.int8)),
+        "payment_year": pa.array(np.full(n, year, np.int16)),
+        "months": pa.array(months.astype(np.int8)),
+        "payment_months": pa.array(paid.astype(np.int8)),
+        "average_score": pa.array(average, mask=paid == 0),
+        "score_months": pa.array(score / 1000),
+        "payment_score_months": pa.array((score * of - secondary * (of - left)) / (1000 * of)),
+    })  # fmt: skip
 
 
 def _month_table(plan: Plan, program: Program, ids: pa.Array, runs: Runs) -> pa.Table:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
-from riskadj.engine.diagnoses import THRU_DATE, matching_id
+from riskadj.engine.diagnoses import THRU_DATE
 from riskadj.engine.duck import Quality, Request, reduce_members
 from riskadj.engine.inputs import INTEGER_TYPES, Source, View, attach, count, quoted, reading
-from riskadj.engine.members import Asked
+from riskadj.engine.members import Asked, matching_id
 from riskadj.engine.words import Lane
 from riskadj.errors import InputError
 from riskadj.features.rulebook import Rulebook

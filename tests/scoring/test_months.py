@@ -249,6 +249,31 @@ def test_esrd_months_are_refused_in_a_year_without_an_esrd_model() -> None:
         score_months(PEOPLE, table, NONE, payment_year=2024)
 
 
+def test_esrd_status_of_the_members_table_holds_for_the_whole_year() -> None:
+    people = PEOPLE.append_column("esrd_status", pa.array(["none", "dialysis"]))
+    table = months(("a", "2024-01"), ("b", "2024-01"))
+
+    with pytest.raises(InputError, match="members: of 2 rows,\n  1 rows: esrd_status is not none"):
+        score_months(people, table, NONE, payment_year=2024)
+    assert scored(months(("b", "2026-01")), people).months["segment"].to_pylist() == ["DI"]
+
+
+def test_months_that_no_model_pays_are_counted_once() -> None:
+    table = months(("a", "2026-01"), ("a", "2026-02"), esrd_status=["none", "dialysis"])
+
+    found = score_months(PEOPLE, table, NONE, payment_year=2026, payer="pace", how=QUARANTINE)
+
+    assert (found.counts.scored, list(found.counts.rejected.values())) == (1, [1])
+    assert accounted(found) == 2
+
+
+def test_ids_of_two_kinds_are_refused() -> None:
+    table = pa.table({"member_id": [1], "month": ["2026-01"]})
+
+    with pytest.raises(InputError, match="text in members and whole numbers in member_months"):
+        scored(table)
+
+
 def plain_months(m: Member, statuses: list[Member]) -> tuple[list[tuple[str, Fraction]], Fraction]:
     """Score each month apart, by the plain twin and the written chain."""
     year = load_payment_year("ma", 2026)
