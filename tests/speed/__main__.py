@@ -1,7 +1,7 @@
 """``make speed``: ratios within one run, minimum of repeats, to tests/speed/results.csv.
 
 Nothing here fails: it measures. ``python -m tests.speed --quick`` leaves out ten million members;
-``--benchmarks`` measures the second package alone.
+``--benchmarks`` measures the second package alone, ``--months`` the passes and months alone.
 """
 
 import csv
@@ -151,6 +151,27 @@ def training_rows(n: int) -> list[Row]:
     ]  # fmt: skip
 
 
+def month_rows(n: int, repeats: int) -> list[Row]:
+    """All models of a year at once against one at a time; monthly statuses against one status."""
+    from tests.speed.months import MODELS, make_months, measure_months, measure_passes, with_esrd
+
+    members, diagnoses = make(DATA, n, "int")
+    months, esrd = make_months(members.parent, members), with_esrd(members.parent, members)
+    together, apart = measure_passes(str(esrd), str(diagnoses), repeats)
+    with tempfile.TemporaryDirectory() as folder:
+        one, years, every = measure_months(
+            str(members), str(months), str(diagnoses), Path(folder), repeats
+        )
+    millions = f"{n // 1_000_000} M"
+    return [
+        (f"row stage of {len(MODELS)} models in one pass / sum of single passes, {millions}",
+         together / apart, "ratio", "<= 0.5"),
+        (f"12 monthly statuses to year rows / one status, {millions}", years / one, "ratio",
+         "<= 2"),
+        (f"the same with {n * 12 // 1_000_000} M month rows written", every / one, "ratio", ""),
+    ]  # fmt: skip
+
+
 def large_training_rows() -> list[Row]:
     limited = timed("fit", *(str(p) for p in make_costs(DATA, 10_000_000)), "1GB")
     return [
@@ -195,11 +216,14 @@ def commit() -> str:
 def main() -> None:
     from tests.speed.benchmarks import measure_benchmarks
 
-    rows = measure_benchmarks()
-    if "--benchmarks" not in sys.argv:
+    alone = {"--benchmarks", "--months"} & set(sys.argv)
+    rows = [] if "--months" in alone else measure_benchmarks()
+    if "--benchmarks" not in alone:
+        rows += month_rows(1_000_000, REPEATS)
+    if not alone:
         engine, best = engine_rows(1_000_000, REPEATS)
         rows += [*engine, *peer_rows(1_000_000), *one_member_rows(), *training_rows(1_000_000)]
-    if not {"--quick", "--benchmarks"} & set(sys.argv):
+    if not alone and "--quick" not in sys.argv:
         rows += [*large_rows(best), *large_training_rows()]
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     head = (dt.date.today().isoformat(), commit(), machine)
