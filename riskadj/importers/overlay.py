@@ -146,9 +146,10 @@ def _cells(overlay: Mapping[str, Any]) -> Iterator[Row]:
                 yield (f"{letter}{suffix}", label, letter, str(low), str(high), "", segments)
     yield from _new_enrollee_cells(overlay)
     for row in overlay["demographics"]:
-        ages = [str(a) for a in row.get("ages", ["", ""])]
-        yield (row["variable"], row["label"], row["sex"], *ages, row["when"],
+        yield (row["variable"], row["label"], row["sex"], "", "", row["when"],
                _segments(overlay, row["list"]))  # fmt: skip
+    for variable, label, when, lists, low, high in overlay.get("add_ons", {}).get("rows", []):
+        yield (variable, label, "", str(low), str(high), when, _segments(overlay, lists))
 
 
 def _new_enrollee_cells(overlay: Mapping[str, Any]) -> Iterator[Row]:
