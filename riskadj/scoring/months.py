@@ -1,4 +1,21 @@
-"""Member months: each month's segment and score, and the average over a member's paid months."""
+"""Member months: each month's segment and score, and the average over a member's paid months.
+
+Who is scored how in a month, and where CMS says it:
+
+- payment is by month: 42 CFR 422.304(a); risk factors are age, sex, disability, institutional and
+  health status: 42 CFR 422.308(c)(1);
+- aged or disabled for the whole year by age on 1 February: macros V2419P1M and E2118P1M, parameter
+  DATE_ASOF; CMS memo of 10 June 2016, 2017 CMS-HCC model implementation, section III;
+- dual status of the month, or of the anchor months at interim payment: the same memo, sections II
+  and III;
+- new enrollee with fewer than 12 months of Part B in the data year, before long-term institutional:
+  Medicare Managed Care Manual, chapter 7, section 70.2 (its title was seen, the wording not);
+- ESRD: transplant in the month of the transplant and the two after it, then a functioning graft:
+  CMS, Capitation Payment under the Risk Adjustment Model, May 2004; E2118P1M, lines 575-637;
+- hospice months are not paid by the score: 42 USC 1395w-23(h)(2);
+- Part A and Part B: 42 CFR 422.50(a)(1);
+- Part D's low income is that of the month: manual, section 70.4.2 (title only).
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field

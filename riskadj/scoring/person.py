@@ -348,6 +348,8 @@ def _refuse_other_status(book: Rulebook, profile: int, stage: int) -> None:
 
 def _esrd_stage(status: object, months: object) -> int:
     """Return the stage that a status and the months since a transplant make together."""
+    if status is None and months is None:
+        return 0
     found = (_read(ESRD, status), _read(MONTHS_SINCE_TRANSPLANT, months))
     if found not in ESRD_STAGES:
         raise InputError(

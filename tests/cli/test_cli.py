@@ -24,7 +24,8 @@ COMMANDS = [
     (), ("score",), ("explain",), ("sql",), ("demo",), ("synthesize",), ("models",),
     ("models", "list"),
     ("models", "show"), ("models", "seal"), ("import",), ("import", "cms-python"),
-    ("import", "published"), ("compare-models",), ("bridge",),
+    ("import", "published"), ("import", "cms-sas"), ("compare-models",), ("bridge",),
+    ("score-months",),
 ]  # fmt: skip
 
 

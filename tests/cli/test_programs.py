@@ -1,0 +1,141 @@
+"""Programs and member months at the command line."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_cli import run as run
+
+YEAR = ("--payment-year", "2026")
+MIXED = """member_id,age,sex,orec,esrd_status,months_since_transplant,low_income
+P,70,F,0,none,,yes
+Q,60,M,2,dialysis,,no
+R,66,F,3,graft,12,no
+"""
+MONTHS = "member_id,month,dual\n" + "".join(
+    f"{who},2026-{m:02d},{'02' if m > 6 else '00'}\n" for who in ("A0", "A1") for m in range(1, 13)
+)
+
+
+@pytest.fixture
+def mixed(run, tmp_path: Path):
+    (tmp_path / "mixed.csv").write_text(MIXED)
+    (tmp_path / "mm.csv").write_text(MONTHS)
+    return run
+
+
+def score(run, *more: str):
+    return run("score", "--members", "mixed.csv", "--diagnoses", "d.csv", *YEAR, "--out", "s.csv",
+               *more)  # fmt: skip
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    with Path(name).open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_part_c_and_part_d_in_one_pass(mixed):
+    code, _, _ = score(mixed, "--payer", "ma", "--payer", "part-d-ma-pd")
+
+    assert code == 0
+    assert [(r["member_id"], r["model"], r["segment"]) for r in rows("s.csv")] == [
+        ("P", "cms-hcc-v28/2026", "CNA"), ("Q", "esrd-v24/2026", "DI"),
+        ("R", "esrd-v24/2026", "GNPA"), ("P", "rxhcc-v08-x/2026", "CE_Low_Aged"),
+        ("Q", "rxhcc-v08-x/2026", "CE_NonLow_NonAged"), ("R", "rxhcc-v08-x/2026", "CE_NonLow_Aged"),
+    ]  # fmt: skip
+
+
+def test_several_models_in_one_pass(mixed):
+    code, _, _ = mixed("score", "--members", "mixed.csv", "--diagnoses", "d.csv", "--out", "s.csv",
+                       "--model", "rxhcc-v08-t/2026", "--model", "rxhcc-v08-x/2026")  # fmt: skip
+
+    assert code == 0
+    assert len(rows("s.csv")) == 6
+
+
+def test_unverified_values_are_named_before_anything_is_scored(mixed):
+    code, _, err = score(mixed, "--payer", "pace")
+    accepted, _, said = score(mixed, "--payer", "pace", "--accept-unverified")
+
+    assert (code, accepted) == (3, 0)
+    assert "is unverified: --accept-unverified" in err
+    assert "is unverified and was accepted" in said
+    assert {r["model"] for r in rows("s.csv")} == {
+        "cms-hcc-v28/2026", "cms-hcc-v22/2026", "esrd-v24/2026", "esrd-v21/2026", "pace/2026"
+    }  # fmt: skip
+
+
+def test_what_a_program_asks_for_is_said_and_taken_from_a_file(mixed, tmp_path: Path):
+    code, _, err = score(mixed, "--payer", "mssp")
+    assert code == 2
+    assert "mssp/2026 needs national_mean_" in err
+    assert "--parameters" in err
+
+    names = ("disabled", "aged_dual", "aged_non_dual", "esrd")
+    lines = [f'national_mean_{n} = {{ value = "1.0", source = "table 4" }}' for n in names]
+    (tmp_path / "terms.toml").write_text("\n".join(lines))
+    code, _, said = score(mixed, "--payer", "mssp", "--parameters", "terms.toml")
+    assert code == 0
+    assert "national mean 1.0 of cms-hcc-v28/2026" in said
+    assert "was supplied (table 4)" in said
+
+
+def months(run, *more: str):
+    return run("score-months", "--members", "m.csv", "--months", "mm.csv", "--diagnoses", "d.csv",
+               *YEAR, "--out", "y.csv", *more)  # fmt: skip
+
+
+def test_months_are_scored_and_counted(mixed):
+    code, out, err = months(mixed, "--monthly", "mo.csv")
+
+    assert code == 0
+    assert [r["months"] for r in rows("y.csv")] == ["12", "12"]
+    assert [r["segment"] for r in rows("mo.csv")[:12]] == ["CNA"] * 6 + ["CFA"] * 6
+    assert "Member months" in out
+    assert "no column hospice: taken as no" in err
+
+
+def test_month_counts_as_json(mixed):
+    _, out, _ = months(mixed, "--json")
+
+    said = json.loads(out)
+    assert said["member_months"]["scored"] == 24
+    assert said["written"] == ["y.csv"]
+
+
+def test_a_bad_month_exits_with_3_and_leaves_no_file(mixed, tmp_path: Path):
+    (tmp_path / "mm.csv").write_text(MONTHS + "A0,2026-13,00\n")
+
+    code, _, err = months(mixed)
+
+    assert code == 3
+    assert "1 rows: month is not a month, such as 2026-01-01 or 2026-01 (first at row 25)" in err
+    assert not (tmp_path / "y.csv").exists()
+
+
+def test_an_output_may_not_be_an_input(mixed):
+    code, _, err = months(mixed, "--monthly", "mm.csv")
+
+    assert (code, err) == (2, "error: mm.csv is an input: choose another output\n")
+
+
+def test_an_esrd_member_typed_in_is_explained(mixed):
+    typed = ("--age", "66", "--sex", "F", "--orec", "2", "--dx", "I50.9")
+
+    code, out, _ = mixed("explain", *typed, "--esrd-status", "graft",
+                         "--months-since-transplant", "5", *YEAR)  # fmt: skip
+
+    assert code == 0
+    assert "segment GNPA" in out
+    assert "GE65_DUR4_9_ND_PBD" in out
+    assert "/ 1.104" in out
+
+
+def test_two_components_of_one_model_are_explained_apart(mixed):
+    code, out, _ = mixed("explain", "--age", "70", "--sex", "F", "--orec", "0", "--dx", "I50.9",
+                         "--payment-year", "2018")  # fmt: skip
+
+    assert code == 0
+    assert "Payment score ma/2018: 0.85 x 0.645 + 0.15 x 0.645 = 0.645" in out
