@@ -34,7 +34,8 @@ def demo(
     from riskadj.cli.console import out as screen
     from riskadj.cli.score import diagnosis_source
     from riskadj.errors import OptionError
-    from riskadj.scoring.plan import Options, plan_payment_year
+    from riskadj.scoring.plan import Options
+    from riskadj.scoring.programs import plan_payment_year
 
     plan, options = plan_payment_year("ma", payment_year), Options(on_error="quarantine")
     if out.exists() and not out.is_dir():

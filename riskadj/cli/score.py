@@ -124,7 +124,8 @@ def chosen_plan(
         ``--model``, ``--payer`` and ``--payment-year``.
     """
     from riskadj.catalog import resolve_model
-    from riskadj.scoring.plan import plan_model, plan_models, plan_payers
+    from riskadj.scoring.plan import plan_model, plan_models
+    from riskadj.scoring.programs import plan_payers
 
     models, payers, payment_year = asked
     if (not models) == (payment_year is None):

@@ -42,7 +42,8 @@ from riskadj.scoring.batches import (
     score_lane,
 )
 from riskadj.scoring.payment import MSP
-from riskadj.scoring.plan import NO_TERMS, Options, Plan, Program, Terms, plan_payers
+from riskadj.scoring.plan import NO_TERMS, Options, Plan, Program, Terms
+from riskadj.scoring.programs import plan_payers
 from riskadj.scoring.sink import Files, Paths, Progress
 
 DEFAULTS = Options()

@@ -2,27 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from riskadj.catalog import resolve_model
 from riskadj.cited import Cited
 from riskadj.engine.words import Lane
 from riskadj.errors import InputError, OptionError
-from riskadj.features.profiles import Profiles, holds, status_facts, union_of
+from riskadj.features.profiles import Profiles, union_of
 from riskadj.features.rulebook import Rulebook, compile_rulebook
 from riskadj.model import RiskModel
-from riskadj.scoring.payment import (
-    FRAILTY,
-    Component,
-    PaymentYear,
-    common_weights,
-    frailty_of,
-    load_payment_year,
-)
+from riskadj.scoring.payment import Component, PaymentYear
 
 OnError = Literal["raise", "quarantine"]
 NO_ESRD_MODEL = "esrd_status is not none: CMS-HCC models do not pay ESRD months"
@@ -204,8 +195,8 @@ def plan_models(models: Sequence[RiskModel]) -> Plan:
     profiles = union_of(b.profiles for b in books)
     seen = [profiles.as_seen_by(b.profiles) for b in books]
     takes = [is_for(b, profiles, s) for b, s in zip(books, seen, strict=True)]
-    lanes = tuple(Lane(b, (), _or_none(t)) for b, t in zip(books, takes, strict=True))
-    return Plan(lanes, profiles, tuple(seen), refused=refused(profiles, takes, ()))
+    lanes = tuple(Lane(b, (), or_none(t)) for b, t in zip(books, takes, strict=True))
+    return Plan(lanes, profiles, tuple(seen), refused=refused(profiles, takes))
 
 
 def is_for(book: Rulebook, profiles: Profiles, seen: NDArray[np.int32]) -> Members:
@@ -216,7 +207,8 @@ def is_for(book: Rulebook, profiles: Profiles, seen: NDArray[np.int32]) -> Membe
     return members
 
 
-def _or_none(members: Members) -> Members | None:
+def or_none(members: Members) -> Members | None:
+    """Return None for everybody: then nobody has to be picked out."""
     return None if members.all() else members
 
 
@@ -241,135 +233,3 @@ def _by_esrd(profiles: Profiles) -> Iterator[tuple[str, Members]]:
         none = profiles.values()["esrd_stage"] == 0
         yield ESRD_ONLY, none
         yield NO_ESRD_MODEL, ~none
-
-
-def plan_payment_year(
-    payer: str,
-    payment_year: int,
-    models: Mapping[str, str | Path] | None = None,
-    terms: Terms = NO_TERMS,
-) -> Plan:
-    """Plan the payment scores of a year.
-
-    Parameters
-    ----------
-    models
-        Models to take instead of the published ones, by the key they replace.
-
-    Raises
-    ------
-    NotPublishedError
-        The year, or every model that it blends, is not published.
-    OptionError
-        All members would be paid by unverified values, or a value must be supplied.
-    """
-    year = load_payment_year(payer, payment_year, terms.supplied)
-    _check_instead(year, dict(models or {}))
-    usable, why = _usable(year, terms.accept_unverified)
-    chosen = {c.model: _chosen(c, year, dict(models or {})) for c in usable}
-    books = {key: compile_rulebook(m) for key, m in chosen.items()}
-    frail = year.frailty.value if year.frailty and FRAILTY in terms.supplied else ""
-    guards = [*(c.when for c in year.components), frail]
-    profiles = union_of((b.profiles for b in books.values()), guards)
-    facts = status_facts(profiles)
-    lanes = list(dict.fromkeys((c.model, tuple(c.diagnosis_sources.value)) for c in usable))
-    seen = [profiles.as_seen_by(books[key].profiles) for key, _ in lanes]
-    fits = [is_for(books[key], profiles, s) for (key, _), s in zip(lanes, seen, strict=True)]
-    weights, common = common_weights(usable)
-    shares = []
-    for c, weight in zip(usable, weights, strict=True):
-        lane = lanes.index((c.model, tuple(c.diagnosis_sources.value)))
-        shares.append(Share(lane, c, fits[lane] & holds(c.when, facts), weight))
-    takes = [np.logical_or.reduce([s.pays for s in shares if s.lane == i])
-             for i in range(len(lanes))]  # fmt: skip
-    return Plan(
-        tuple(Lane(books[key], sources, _or_none(t))
-              for (key, sources), t in zip(lanes, takes, strict=True)),
-        profiles, tuple(seen), (Program(
-            year, tuple(shares), common, frailty_of(terms.supplied), holds(frail, facts)),),
-        refused=refused(profiles, takes, [(text, holds(when, facts)) for when, text in why]),
-    )  # fmt: skip
-
-
-def plan_payers(
-    payers: Sequence[str],
-    payment_year: int,
-    terms: Terms = NO_TERMS,
-    models: Mapping[str, str | Path] | None = None,
-) -> Plan:
-    """Plan several programs of one year, so that one pass over the claims serves them all."""
-    return plan_together([plan_payment_year(p, payment_year, models, terms) for p in payers])
-
-
-def _usable(
-    year: PaymentYear, accept_unverified: bool
-) -> tuple[list[Component], list[tuple[str, str]]]:
-    """Return the components that can pay, and ``(when, why not)`` of the others.
-
-    Components of one status pay together or not at all.
-    """
-    barred = {}
-    for c in year.components:
-        if c.unverified and not accept_unverified:
-            names = ", ".join(n.replace("_", " ") for n in c.unverified)
-            barred[c.when] = f"{year.key}: {names} of {c.model} is unverified: --accept-unverified"
-    usable = [c for c in year.components if c.when not in barred]
-    if not usable:
-        raise OptionError("; ".join(barred.values()) + " uses it and says so")
-    return usable, list(barred.items())
-
-
-def _check_instead(year: PaymentYear, instead: Mapping[str, str | Path]) -> None:
-    if odd := sorted(set(instead) - {c.model for c in year.components}):
-        wanted = ", ".join(dict.fromkeys(c.model for c in year.components))
-        raise OptionError(f"{year.key} does not use {', '.join(odd)}; it uses {wanted}")
-
-
-def _chosen(
-    component: Component, year: PaymentYear, instead: Mapping[str, str | Path]
-) -> RiskModel:
-    model = resolve_model(instead.get(component.model, component.model))
-    family = component.model.partition("/")[0]
-    if (model.facts.model, model.facts.payment_year) != (family, year.payment_year):
-        raise OptionError(
-            f"{model.key} is {model.facts.model} of {model.facts.payment_year}; "
-            f"{year.key} pays by {component.model}"
-        )
-    return model
-
-
-def plan_together(plans: Sequence[Plan]) -> Plan:
-    """Join plans of one payment year, so that one pass over the claims serves them all.
-
-    Raises
-    ------
-    OptionError
-        Two of them use the same model: its rows could not be told apart.
-    """
-    if len(plans) == 1:
-        return plans[0]
-    names = [n for p in plans for n in p.names]
-    if twice := sorted({n for n in names if names.count(n) > 1}):
-        raise OptionError(f"two programs use {', '.join(twice)}: score them apart")
-    profiles = union_of(p.profiles for p in plans)
-    lanes: list[Lane] = []
-    seen: list[NDArray[np.int32]] = []
-    programs: list[Program] = []
-    takes: list[Members] = []
-    for plan in plans:
-        wide = profiles.as_seen_by(plan.profiles)
-        own = [s[wide] for s in plan.seen]
-        fits = [is_for(lane.book, profiles, s) for lane, s in zip(plan.lanes, own, strict=True)]
-        for program in plan.programs:
-            shares = [s._replace(lane=s.lane + len(lanes), pays=s.pays[wide] & fits[s.lane])
-                      for s in program.shares]  # fmt: skip
-            frail = program.frail[wide]
-            programs.append(program._replace(shares=tuple(shares), frail=frail))
-        for lane, fit in zip(plan.lanes, fits, strict=True):
-            takes.append(fit if lane.takes is None else fit & lane.takes[wide])
-            lanes.append(Lane(lane.book, lane.data_sources, _or_none(takes[-1])))
-        seen += own
-    why = [(text, members[profiles.as_seen_by(p.profiles)]) for p in plans
-           for text, members in p.refused]  # fmt: skip
-    return Plan(tuple(lanes), profiles, tuple(seen), tuple(programs),
-                refused=refused(profiles, takes, why))  # fmt: skip

@@ -15,7 +15,8 @@ from riskadj.errors import InputError
 from riskadj.model import RiskModel
 from riskadj.scoring.batches import as_kind, reduced, score_batches
 from riskadj.scoring.explain import factor_table, status_table
-from riskadj.scoring.plan import NO_TERMS, Options, Plan, Terms, plan_model, plan_payers
+from riskadj.scoring.plan import NO_TERMS, Options, Plan, Terms, plan_model
+from riskadj.scoring.programs import plan_payers
 
 DEFAULTS = Options()
 

@@ -201,7 +201,7 @@ MEANS = {f"national_mean_{who}": Cited(value, "invented for a test", "supplied")
 ])  # fmt: skip
 def test_the_sums_are_those_of_the_scores(payer: str, year: int, a: str, b: str, supplied) -> None:
     """Means by status (MSSP), guards on ESRD (PACE) and sources of diagnoses are kept."""
-    from riskadj.scoring.plan import plan_payment_year
+    from riskadj.scoring.programs import plan_payment_year
     from riskadj.scoring.scorer import run
 
     people, diagnoses = tables(population(a, b, 100))

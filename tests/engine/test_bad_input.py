@@ -20,7 +20,7 @@ from riskadj import (
     score,
     score_member,
 )
-from riskadj.scoring.plan import plan_payment_year
+from riskadj.scoring.programs import plan_payment_year
 from riskadj.scoring.scorer import run
 from tests.engine.arrivals import (
     FORMS,

@@ -14,7 +14,8 @@ import pytest
 from riskadj import InputError, Options, load_model
 from riskadj.model import AGE_LIMIT
 from riskadj.scoring.person import PersonScorer
-from riskadj.scoring.plan import plan_model, plan_payment_year
+from riskadj.scoring.plan import plan_model
+from riskadj.scoring.programs import plan_payment_year
 from riskadj.scoring.scorer import run
 from tests.engine.arrivals import (
     FORMS,

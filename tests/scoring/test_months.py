@@ -325,7 +325,7 @@ def test_files_hold_what_the_frames_hold(tmp_path: Path) -> None:
 
     from riskadj.engine.months import Months
     from riskadj.scoring.months import MonthOutputs, months_to_files
-    from riskadj.scoring.plan import plan_payers
+    from riskadj.scoring.programs import plan_payers
 
     outputs = MonthOutputs(tmp_path / "y.parquet", tmp_path / "m.parquet",
                            tmp_path / "r.csv", tmp_path / "q.json")  # fmt: skip

@@ -10,7 +10,8 @@ import riskadj
 from riskadj.catalog import models_root, resolve_model
 from riskadj.errors import InputError, NotPublishedError, OptionError
 from riskadj.scoring.payment import load_payment_year, payers
-from riskadj.scoring.plan import Options, Terms, plan_models, plan_payers, plan_payment_year
+from riskadj.scoring.plan import Options, Terms, plan_models
+from riskadj.scoring.programs import plan_payers, plan_payment_year
 from riskadj.scoring.scorer import run
 from tests.people import random_members, tables
 

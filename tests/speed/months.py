@@ -81,7 +81,8 @@ def measure_months(
     """Return the seconds of one status, of monthly ones to year rows, and to month rows too."""
     from riskadj.engine.months import Months
     from riskadj.scoring.months import MonthOutputs, months_to_files
-    from riskadj.scoring.plan import Options, Terms, plan_payers
+    from riskadj.scoring.plan import Options, Terms
+    from riskadj.scoring.programs import plan_payers
     from riskadj.scoring.sink import Outputs, score_to_files
 
     plan, options = plan_payers(["ma"], YEAR), Options(threads=2)
