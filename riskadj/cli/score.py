@@ -99,7 +99,7 @@ def score(
     outputs.refuse_inputs(eob or [])
     with progress(quiet or json) as report:
         counts = score_to_files(plan, (members, source), outputs, options, report, unread)
-    _print_result(counts, claims, plan, outputs.written(), json)
+    _print_result(counts, claims, outputs.written(), json)
 
 
 def terms_of(accept_unverified: bool, parameters: Path | None) -> "Terms":
@@ -192,13 +192,13 @@ def _print_dry_run(plan: "Plan", members: Path, source: Any, as_json: bool) -> N
 
 
 def _print_result(
-    quality: "Quality", claims: dict[str, int], plan: "Plan", written: list[Path], as_json: bool
+    quality: "Quality", claims: dict[str, int], written: list[Path], as_json: bool
 ) -> None:
     from riskadj.cli.console import counts, note, out, print_json
 
     said = asdict(quality)
     if as_json:
-        print_json({**said, "claims": claims, "caveats": list(plan.caveats),
+        print_json({**said, "claims": claims,
                     "written": [str(p) for p in written]})  # fmt: skip
         return
     if claims:
@@ -215,7 +215,7 @@ def _print_result(
         out.print(f"{n:,} members have no score of {program}: none of its models is for them")
     if quality.without_cell:
         out.print(f"{quality.without_cell:,} prices have no age-sex part in the segment")
-    for text in (*quality.notes, *plan.caveats):
+    for text in (*quality.notes, *quality.caveats):
         note(text)
     for path in written:
         out.print(f"wrote {path}")

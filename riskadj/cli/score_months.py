@@ -72,11 +72,10 @@ def score_months(
         )  # fmt: skip
     if json:
         print_json({**asdict(found), "member_months": asdict(counts),
-                    "caveats": list(plan.caveats),
                     "written": [str(p) for p in outputs.written()]})  # fmt: skip
         return
     _print_counts(found, counts)
-    for text in (*found.notes, *plan.caveats):
+    for text in (*found.notes, *found.caveats):
         note(text)
     for path in outputs.written():
         screen.print(f"wrote {path}")

@@ -85,6 +85,8 @@ class Quality:
         Members whom no model of a program pays though another program does, by program.
     notes
         What was assumed.
+    caveats
+        What of the models that scored somebody rests on less than a primary document.
     """
 
     members: int = 0
@@ -98,6 +100,7 @@ class Quality:
     without_cell: int = 0
     unpaid: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    caveats: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,9 @@ def reduced(
     plan: Plan, connection: Any, members: Source, diagnoses: Source, options: Options
 ) -> Reduced:
     """Reduce the input tables for a plan."""
-    return reduce_members(connection, members, diagnoses, request_of(plan, options))
+    found = reduce_members(connection, members, diagnoses, request_of(plan, options))
+    found.quality.caveats += plan.caveats_of(found.words)
+    return found
 
 
 def request_of(plan: Plan, options: Options) -> Request:

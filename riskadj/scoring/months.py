@@ -112,9 +112,8 @@ def score_months(
     plan = plan_payers(payers, payment_year, terms)
     rule = Months(payment_year, chosen.dual_timing)
     with connect(chosen.options.memory_limit, chosen.options.threads) as connection:
-        population, counts = reduce_months(
-            connection, members, months, diagnoses, request_of(plan, chosen.options), rule
-        )
+        sources = (members, months, diagnoses)
+        population, counts = reduced_months(plan, connection, sources, rule, chosen.options)
         years, monthly = [], []
         for year, month, _ in month_batches(plan, population, terms):
             years.append(year)
@@ -123,8 +122,21 @@ def score_months(
             raise InputError(NO_MONTH)
         return MonthlyScores(
             as_kind(pa.concat_tables(years), members), as_kind(pa.concat_tables(monthly), members),
-            population.quality, counts, plan.caveats, population.rejected,
+            population.quality, counts, tuple(population.quality.caveats), population.rejected,
         )  # fmt: skip
+
+
+def reduced_months(
+    plan: Plan,
+    connection: Any,
+    sources: tuple[Source, Source, Source],
+    rule: Months,
+    options: Options,
+) -> tuple[Reduced, MonthCounts]:
+    """Reduce members, months and diagnoses (``sources``) for a plan."""
+    found, counts = reduce_months(connection, *sources, request_of(plan, options), rule)
+    found.quality.caveats += plan.caveats_of(found.words)
+    return found, counts
 
 
 def months_to_files(
@@ -146,8 +158,9 @@ def months_to_files(
     outputs.refuse_inputs(s for s in sources if isinstance(s, (str, Path)))
     with connect(options.memory_limit, options.threads) as connection:
         progress("reading members, months and diagnoses", 0)
-        population, counts = reduce_months(connection, *sources, request_of(plan, options), rule)
-        with Files(outputs, {"models": plan.models, "caveats": plan.caveats}) as files:
+        population, counts = reduced_months(plan, connection, sources, rule, options)
+        about = {"models": plan.models, "caveats": population.quality.caveats}
+        with Files(outputs, about) as files:
             done, wanted = 0, files.wants("months")
             for year, month, rows in month_batches(plan, population, terms, wanted):
                 files.write("scores", year)
@@ -157,7 +170,7 @@ def months_to_files(
             if not done:
                 raise InputError(NO_MONTH)
             files.write("rejected", population.rejected)
-            files.write_quality(population.quality, plan.caveats, asdict(counts))
+            files.write_quality(population.quality, asdict(counts))
     return population.quality, counts
 
 

@@ -93,13 +93,17 @@ class PaymentYear:
     @property
     def caveats(self) -> tuple[str, ...]:
         """What of the chain and its values an output must say."""
+        return self.caveats_of(self.components)
+
+    def caveats_of(self, components: Sequence[Component]) -> tuple[str, ...]:
+        """Return the same of some components only."""
         grades = {"single source": "rests on a single source", SUPPLIED: "was supplied",
                   UNVERIFIED: "is unverified and was accepted",
                   "not found": "was found in no document"}  # fmt: skip
         found = [
             f"payment {self.key}: {name.replace('_', ' ')} {_told(cited.value)} of {c.model}"
             f"{f' ({c.when})' if c.when else ''} {grades[cited.evidence]} ({cited.source})"
-            for c in self.components
+            for c in components
             for name, cited in c.cited.items()
             if cited.evidence in grades
         ]

@@ -128,9 +128,18 @@ class Plan:
 
     @property
     def caveats(self) -> tuple[str, ...]:
-        """What every output must say of the models and the chains."""
-        own = [f"{b.model.key}: {c}" for b in self.books for c in b.model.facts.caveats]
-        return (*dict.fromkeys(own), *(c for p in self.programs for c in p.year.caveats))
+        """What may have to be said of the models and the chains."""
+        return self.caveats_of([True] * len(self.lanes))
+
+    def caveats_of(self, used: Sequence[object]) -> tuple[str, ...]:
+        """Return what every output must say of the lanes that scored somebody."""
+        own = [f"{lane.book.model.key}: {c}" for lane, scored in zip(self.lanes, used, strict=True)
+               if scored for c in lane.book.model.facts.caveats]  # fmt: skip
+        chains: list[str] = []
+        for program in self.programs:
+            paying = [s.component for s in program.shares if used[s.lane]]
+            chains += program.year.caveats_of(paying) if paying else ()
+        return (*dict.fromkeys(own), *chains)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def run(plan: Plan, members: Source, diagnoses: Source, options: Options) -> Sco
     return Scores(
         table=as_kind(pa.concat_tables([t for t, _ in scored]), members),
         quality=population.quality,
-        caveats=plan.caveats,
+        caveats=tuple(population.quality.caveats),
         rejected=population.rejected,
         plan=plan,
         population=pa.Table.from_batches(batches),

@@ -95,7 +95,8 @@ def score_to_files(
     with connect(options.memory_limit, options.threads) as connection:
         progress("reading members and diagnoses", 0)
         population = reduced(plan, connection, *sources, options)
-        with Files(outputs, {"models": plan.models, "caveats": plan.caveats}) as files:
+        about = {"models": plan.models, "caveats": population.quality.caveats}
+        with Files(outputs, about) as files:
             done, kept_batches = 0, []
             for table, batch in score_batches(plan, population):
                 files.write("scores", table)
@@ -114,7 +115,7 @@ def score_to_files(
                     "statuses", status_table(plan, members, population.words, sources[1], options)
                 )
             files.write("rejected", _with_claims(population.rejected, claims_rejected))
-            files.write_quality(population.quality, plan.caveats)
+            files.write_quality(population.quality)
     return population.quality
 
 
@@ -151,13 +152,11 @@ class Files:
             part = _writable(table, self.paths[what]).replace_schema_metadata(self.about)
             self.writers[what].write_table(part)
 
-    def write_quality(
-        self, quality: Quality, caveats: tuple[str, ...], months: Mapping[str, object] | None = None
-    ) -> None:
+    def write_quality(self, quality: Quality, months: Mapping[str, object] | None = None) -> None:
         """Write counts, assumptions and caveats as JSON, if asked for."""
         if "quality" in self.paths:
             more = {} if months is None else {"member_months": months}
-            said = {**asdict(quality), **more, "caveats": list(caveats)}
+            said = {**asdict(quality), **more}
             text = json.dumps(said, indent=2)
             _create_private(self._temporary("quality"))
             self._temporary("quality").write_text(text + "\n", encoding="utf-8")
