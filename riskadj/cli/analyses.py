@@ -53,6 +53,6 @@ def rows_read(quality: "Quality", title: str) -> "Table":
         "diagnosis rows read": quality.diagnoses,
         "mapped to a payment condition": quality.diagnoses_mapped,
         **{f"set aside: {why}": n for why, n in quality.diagnoses_set_aside.items()},
-        "mapped, of members not in the table": quality.diagnoses_of_unknown_members,
+        "of the mapped: of members not in the table": quality.diagnoses_of_unknown_members,
         **quality.unread_rows,
     })  # fmt: skip

@@ -130,6 +130,7 @@ def print_explanation(scores: "Scores", plan: "Plan", as_json: bool) -> None:
         if row["model"] not in plan.names:
             each = [_weighed(plan, row["model"], lane, profile) for lane in lanes]
             parts = " + ".join(part for part in each if part)
+            parts += _frailty(plan, row["model"], profile)
             heading(f"Payment score {row['model']}: {parts} = {row['payment_score']:.3f}")
     for caveat in scores.caveats:
         note(caveat)
@@ -149,6 +150,13 @@ def _weighed(plan: "Plan", program: str, row: dict[str, Any], profile: int) -> s
     if found is None or found[0].key != program:
         return ""
     return f"{found[1].component.weight.value} x {row['payment_score']:.3f}"
+
+
+def _frailty(plan: "Plan", program: str, profile: int) -> str:
+    """Return what a contract's frailty factor adds to a member's score, as text."""
+    found = next(p for p in plan.programs if p.year.key == program)
+    added = found.frailty if found.frail[profile] else 0
+    return f" + {added / 1000:.3f} (frailty factor)" if added else ""
 
 
 def _chain(plan: "Plan", row: dict[str, Any], profile: int) -> list[dict[str, str]]:

@@ -23,7 +23,7 @@ def cms_python(
     """
     from riskadj.importers.cms_python import import_package
 
-    typer.echo(f"wrote {import_package(path, out)}")
+    typer.echo(f"wrote {import_package(path, out)}; see: riskadj models show {out}")
 
 
 @app.command("cms-sas")
@@ -43,7 +43,7 @@ def cms_sas(
     """
     from riskadj.importers.cms_sas import import_package
 
-    typer.echo(f"wrote {import_package(path, model, year, out)}")
+    typer.echo(f"wrote {import_package(path, model, year, out)}; see: riskadj models show {out}")
 
 
 @app.command("meps")

@@ -208,7 +208,7 @@ def _print_result(
     out.print(counts("Diagnosis rows", {
         "read": quality.diagnoses, "mapped to a payment condition": quality.diagnoses_mapped,
         **{f"set aside: {k}": n for k, n in quality.diagnoses_set_aside.items()},
-        "mapped, of members not in the table": quality.diagnoses_of_unknown_members,
+        "of the mapped: of members not in the table": quality.diagnoses_of_unknown_members,
         **quality.unread_rows,
     }))  # fmt: skip
     for program, n in quality.unpaid.items():

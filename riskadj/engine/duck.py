@@ -155,6 +155,10 @@ class Reduced:
             raise AssertionError(f"{self.rows} members in, {out} out")
         if found != with_words:
             self.quality.diagnoses_of_unknown_members = self.count_unknown()
+        if with_words and not found:
+            self.quality.notes.append(
+                "NO diagnosis is of a member of the table: is member_id spelt the same in both?"
+            )
 
 
 def _with_words_found(batch: pa.RecordBatch, last: int) -> tuple[int, int]:
@@ -321,6 +325,10 @@ def _reduce_diagnoses(
     quality.diagnoses = codes.mapped + sum(quality.diagnoses_set_aside.values())
     if not view.find(("data_source",)):
         quality.notes += _sources_assumed(used)
+    if quality.diagnoses and not quality.diagnoses_mapped:
+        quality.notes.append(
+            f"NONE of {quality.diagnoses:,} diagnosis rows counts: scores are demographic only"
+        )
     tests = tests_of(view, used, [names for names in words if names])
     with reading("diagnoses"):
         connection.execute(
@@ -331,12 +339,15 @@ def _reduce_diagnoses(
 
 def _sources_assumed(lanes: Sequence[Lane]) -> list[str]:
     """Say what a table without ``data_source`` is taken for, by every model that asks."""
-    kept = {", ".join(lane.data_sources): lane for lane in lanes if lane.data_sources}
+    kept: dict[str, list[str]] = {}
+    for lane in lanes:
+        if lane.data_sources:
+            kept.setdefault(", ".join(lane.data_sources), []).append(lane.book.model.key)
     if len(kept) < 2:
         return [f"no column data_source: all diagnoses taken as from {said}" for said in kept]
     return [
-        f"no column data_source: {lane.book.model.key} takes all diagnoses as from {said}"
-        for said, lane in kept.items()
+        f"no column data_source: for {', '.join(models)} all diagnoses are taken as from {said}"
+        for said, models in kept.items()
     ]
 
 

@@ -1,6 +1,7 @@
 """Encode the members table: a row number, the id and the profile, every refused row counted."""
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +21,7 @@ from riskadj.tables import (
     ESRD,
     ESRD_STAGES,
     GRAFT,
+    KNOWN_NAMES,
     MONTHS_SINCE_TRANSPLANT,
     NO_ESRD,
     PART_B_MONTHS,
@@ -152,7 +154,17 @@ def notes_of(read: Sequence[Expression], members: View) -> list[str]:
     """Return what was assumed of absent columns."""
     notes = [e.assumed for e in read if e.assumed]
     both = read[0].field is BIRTH_DATE and members.find((AGE.name,))
-    return [*notes, "column age not used: birth_date is there"] if both else notes
+    return [*notes, *(["column age not used: birth_date is there"] if both else []),
+            *unread_columns(members)]  # fmt: skip
+
+
+def unread_columns(view: View) -> list[str]:
+    """Name the columns that nothing reads, for one of them may be misspelt."""
+    unknown = sorted(set(view.columns) - KNOWN_NAMES)
+    plain_names = [n for n in unknown if re.fullmatch(r"[a-z_][a-z0-9_ ]{0,50}", n)]
+    others = len(unknown) - len(plain_names)
+    named = ", ".join(plain_names) + (f" and {others} of other form" if others else "")
+    return [f"{view.name}: columns not read: {named}"] if unknown else []
 
 
 def faults(connection: duckdb.DuckDBPyConnection, table: str) -> list[Fault]:
@@ -279,7 +291,7 @@ def esrd_refusals(
 ) -> dict[str, list[tuple[str, str]]]:
     """Return the refusals of ESRD status, by the table that has it, for models that do not ask."""
     esrd = coded(connection, views, ESRD)
-    why = "esrd_status is not none: CMS-HCC models do not pay ESRD months"
+    why = "esrd_status is not none: no model asked for here pays ESRD months"
     told = [*esrd.refusals, (f"{esrd.code} <> {NO_ESRD}", why)]
     return {} if esrd.assumed else {esrd.table: told}
 

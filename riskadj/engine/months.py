@@ -24,6 +24,7 @@ from riskadj.engine.members import (
     notes_of,
     profile_sql,
     refuse_duplicates,
+    unread_columns,
     why_sql,
 )
 from riskadj.errors import InputError
@@ -129,6 +130,7 @@ def gather_months(
     _join_people(connection)
     _count_runs(connection, counts)
     notes = [*notes_of(read, members), *(f.assumed for f in flags if f.assumed)]
+    notes += unread_columns(months)
     return counts, [*notes, *([NO_STATUS] if asked.refuse_esrd and not esrd else [])]
 
 
@@ -197,7 +199,10 @@ def _runs_sql(flags: Sequence[Expression]) -> str:
 
 
 def _check_members(connection: duckdb.DuckDBPyConnection, counts: MonthCounts) -> bool:
-    """Count gaps; say whether no row was refused and no member has a month twice."""
+    """Count gaps; say whether no row was refused and no member has a month twice.
+
+    Months without a gap, shifted down to the lowest, are 2^k - 1: one more has a single bit.
+    """
     good, twice, gaps = connection.execute(
         "select coalesce(sum(n), 0), count(*) filter (n <> bit_count(m)), "
         "count(*) filter (bit_count((m // (m & -m)) + 1) > 1) from "

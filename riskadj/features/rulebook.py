@@ -125,7 +125,8 @@ class Rulebook:
 
 
 _KEPT: OrderedDict[int, Rulebook] = OrderedDict()
-"""The last rulebooks, by the identity of their model, which each of them keeps alive."""
+"""The last rulebooks, by the identity of their model. A rulebook holds its model, so that no other
+object can get that identity while it is kept."""
 
 
 def compile_rulebook(model: RiskModel) -> Rulebook:

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from riskadj.errors import ModelFolderError
 from riskadj.features.rulebook import compile_rulebook
 from riskadj.folder import read_model
-from riskadj.manifest import seal
+from riskadj.manifest import MANIFEST, seal
 
 Row = Sequence[str]
 
@@ -61,8 +62,10 @@ def write_model_folder(draft: ModelDraft, folder: Path, key: str) -> Path:
     Raises
     ------
     ModelFolderError
-        The folder would not be a whole model; nothing is written.
+        The folder would not be a whole model, or holds what is none; nothing is written.
     """
+    if folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
+        raise ModelFolderError(f"{folder} holds files and is no model folder: name a new folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".import-") as temporary:
         made = Path(temporary) / folder.name

@@ -296,6 +296,11 @@ def _statuses(chunk: Chunk, pairs: pa.Table, model: str, reader: CodeReader) -> 
     for number, key in unpriced.items():
         here = pc.and_(pc.equal(status, COUNTED), pa.array(segment == number))
         because = pc.if_else(here, f"segment {key} does not price diagnoses", because)
+    for key, name in book.model.unpriced:
+        number = book.segments.index(key)
+        here = pc.and_(pc.equal(condition, name), pa.array(segment == number))
+        here = pc.fill_null(pc.and_(here, pc.equal(status, COUNTED)), False)
+        because = pc.if_else(here, f"segment {key} gives {name} no price", because)
     return pa.table({
         "member_id": chunk.ids.take(pa.array(at[order])),
         "diagnosis_code": code,

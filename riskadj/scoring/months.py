@@ -13,7 +13,7 @@ Who is scored how in a month, and where CMS says it:
 - ESRD: transplant in the month of the transplant and the two after it, then a functioning graft:
   CMS, Capitation Payment under the Risk Adjustment Model, May 2004; E2118P1M, lines 575-637;
 - hospice months are not paid by the score: 42 USC 1395w-23(h)(2);
-- Part A and Part B: 42 CFR 422.50(a)(1);
+- Part A and Part B for Part C: 42 CFR 422.50(a)(1); either for Part D: 42 CFR 423.30(a)(1)(i);
 - Part D's low income is that of the month: manual, section 70.4.2 (title only).
 """
 
@@ -47,6 +47,7 @@ from riskadj.scoring.programs import plan_payers
 from riskadj.scoring.sink import Files, Paths, Progress
 
 DEFAULTS = Options()
+BOTH_PARTS = "part_a and part_b"
 NO_MONTH = "member_months: no month is left to score"
 NO_FACTOR = f"no {MSP} supplied: months in which Medicare is the secondary payer count in full"
 
@@ -64,7 +65,8 @@ class MonthlyScores:
         ``score_months`` adds the scores of the paid months, exactly; ``payment_score_months``
         counts a month in which Medicare is the secondary payer by the factor that was supplied.
     months
-        ``member_id, month, program, model, segment, score, paid``.
+        ``member_id, month, program, main_model, segment, score, paid``: ``main_model`` is the one
+        of the greatest weight that pays the month, and ``segment`` its segment.
     quality, counts
         What was read of members and diagnoses, and of the months.
     caveats
@@ -252,8 +254,7 @@ def month_batches(
         runs = _all_runs(plan, population.words, batch)
         found = list(zip(plan.programs, runs, strict=True))
         years = [_year_table(batch, p, own, 1 if factor is None else factor) for p, own in found]
-        months = [_month_table(plan, p, batch.column("member_id"), own) for p, own in found
-                  if wanted]  # fmt: skip
+        months = [_month_table(plan, p, batch, own) for p, own in found if wanted]
         has_secondary = any(bool(own.secondary.any()) for own in runs)
         return pa.concat_tables(years), _joined(months), has_secondary
 
@@ -315,15 +316,15 @@ def _masks(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return the months of each row, those that the program pays, and the secondary ones.
 
-    A month is paid only to who is entitled under Part A and enrolled in Part B: 42 CFR
-    422.50(a)(1). Which flag leaves a month out besides, the program says.
+    Which parts of Medicare a month needs, and which flag leaves it out, the program says.
     """
 
     def of(name: str) -> NDArray[np.int64]:
         return np.asarray(batch.column(name).to_numpy(), dtype=np.int64)
 
-    months = of("months")
-    paid = np.where(lane < 0, 0, months & of("part_a") & of("part_b"))
+    months, a, b = of("months"), of("part_a"), of("part_b")
+    entitled = a & b if program.year.entitled.value == BOTH_PARTS else a | b
+    paid = np.where(lane < 0, 0, months & entitled)
     if program.year.unpaid_months.value:
         paid = paid & ~of(program.year.unpaid_months.value)
     return months, paid, paid & of("medicare_secondary_payer")
@@ -356,23 +357,26 @@ def _year_table(
     })  # fmt: skip
 
 
-def _month_table(plan: Plan, program: Program, ids: pa.Array, runs: Runs) -> pa.Table:
-    """Write a row a month: a status' row is repeated for each of its months."""
+def _month_table(plan: Plan, program: Program, batch: pa.RecordBatch, runs: Runs) -> pa.Table:
+    """Write a row a month, in order: a status' row is repeated for each of its months."""
+    ids, place = batch.column("member_id"), batch.column("place").to_numpy()
     bits = (runs.months[:, None] >> np.arange(12)) & 1
     row, month = np.nonzero(bits)
+    order = np.argsort(place[row].astype(np.int64) * 12 + month, kind="stable")
+    row, month = row[order], month[order]
     year = program.year.payment_year
     first = np.array([f"{year}-{m:02d}-01" for m in range(1, 13)], dtype="datetime64[D]")
     lane = runs.lane[row]
     names = [lane.book.segments for lane in plan.lanes]
     start = np.cumsum([0, *(len(n) for n in names)])
-    place = pa.array(start[lane] + runs.segment[row], mask=lane < 0)
+    segment = pa.array(start[lane] + runs.segment[row], mask=lane < 0)
     score = runs.score[row] / 1000
     return pa.table({
         "member_id": ids.take(pa.array(row)),
         "month": pa.array(first[month]),
         "program": _dictionary([program.year.key], np.zeros(len(row), np.int8)),
-        "model": _dictionary(plan.names, lane, lane < 0),
-        "segment": pa.array([s for n in names for s in n]).dictionary_encode().take(place),
+        "main_model": _dictionary(plan.names, lane, lane < 0),
+        "segment": pa.array([s for n in names for s in n]).dictionary_encode().take(segment),
         "score": pa.array(score, mask=lane < 0),
         "paid": pa.array((runs.paid[row] >> month) & 1 == 1),
     })  # fmt: skip

@@ -71,6 +71,8 @@ class PaymentYear:
     frailty
         Whose score a contract's frailty factor is added to, and where that is said; None where
         the program has none.
+    entitled
+        ``part_a and part_b`` or ``part_a or part_b``: who is paid for in a month.
     unpaid_months
         The flag of a month that is not paid: ``hospice`` or empty.
     evidence
@@ -82,6 +84,7 @@ class PaymentYear:
     components: tuple[Component, ...]
     component_steps: tuple[str, ...]
     frailty: Cited | None
+    entitled: Cited
     unpaid_months: Cited
     evidence: str
 
@@ -128,6 +131,11 @@ def payers() -> list[str]:
     return sorted(p.name for p in (models_root() / "payment").iterdir() if p.is_dir())
 
 
+def years_of(payer: str) -> list[int]:
+    """Return the payment years of a program."""
+    return sorted(int(p.stem) for p in (models_root() / "payment" / payer).glob("*.toml"))
+
+
 def load_payment_year(
     payer: str, payment_year: int, supplied: Mapping[str, Cited] | None = None
 ) -> PaymentYear:
@@ -143,20 +151,19 @@ def load_payment_year(
     NotPublishedError
         The payer or the year has no file, or a value of it was found nowhere.
     OptionError
-        A value that the program asks for is not supplied, or one that it does not ask for is.
+        A value that the program asks for is not supplied.
     """
     there = payers()
     if payer not in there:
         raise NotPublishedError(f"No payer {payer!r}. There are: {', '.join(there)}")
-    folder = models_root() / "payment" / payer
-    path = folder / f"{payment_year}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in folder.glob("*.toml")))
+    if payment_year not in years_of(payer):
+        known = ", ".join(map(str, years_of(payer)))
         raise NotPublishedError(f"No payment rules for {payer!r} {payment_year}. Known: {known}")
+    path = models_root() / "payment" / payer / f"{payment_year}.toml"
     head = tomllib.loads(path.read_text(encoding="utf-8"))
     _check(head, str(path))
-    reader = _Reader(str(path), f"{payer}/{payment_year}", dict(supplied or {}))
-    _check_asked(head, reader)
+    reader = _Reader(str(path), dict(supplied or {}))
+    _check_supplied(head, f"{payer}/{payment_year}", reader.supplied)
     steps = tuple(head["chain"]["component"])
     return PaymentYear(
         program=payer,
@@ -164,6 +171,7 @@ def load_payment_year(
         components=tuple(reader.component(row, steps) for row in head["component"]),
         component_steps=steps,
         frailty=read_cited(head, "frailty", str(path)) if "frailty" in head else None,
+        entitled=read_cited(head, "entitled", str(path)),
         unpaid_months=read_cited(head, "unpaid_months", str(path)),
         evidence=f"{head['chain']['evidence']}: {head['chain']['source']}",
     )
@@ -175,6 +183,8 @@ def _check(head: Mapping[str, Any], where: str) -> None:
     steps = head["chain"]["component"]
     if odd := set(steps) - {*STEPS, "round"}:
         raise ModelFolderError(f"{where}: unknown steps {sorted(odd)}")
+    if head["entitled"]["value"] not in ("part_a and part_b", "part_a or part_b"):
+        raise ModelFolderError(f"{where}: entitled is neither both parts of Medicare nor either")
     if steps[-1] != "round" or head["chain"]["blend"] != ["weigh", "round"]:
         raise ModelFolderError(f"{where}: a chain ends in round, a blend is weigh, round")
     totals: dict[str, Fraction] = {}
@@ -197,12 +207,21 @@ def _asked(head: Mapping[str, Any]) -> dict[str, str]:
     return asked | {MSP: "what part of a month's payment is left where Medicare is secondary"}
 
 
-def _check_asked(head: Mapping[str, Any], reader: "_Reader") -> None:
-    asked = _asked(head)
-    if odd := sorted(set(reader.supplied) - set(asked)):
-        raise OptionError(
-            f"{reader.key} has no use for {', '.join(odd)}; it takes {', '.join(asked)}"
-        )
+def asked_of_user(payer: str, payment_year: int) -> dict[str, str]:
+    """Return what a program may ask its user for: name and what it is."""
+    path = models_root() / "payment" / payer / f"{payment_year}.toml"
+    return _asked(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def _check_supplied(head: Mapping[str, Any], key: str, supplied: Mapping[str, Cited]) -> None:
+    """Refuse to go on without all that only the user knows."""
+    optional = {FRAILTY, MSP}
+    lacking = {n: what for n, what in _asked(head).items() if n not in {*supplied, *optional}}
+    if lacking:
+        lines = "\n".join(f'  {n} = {{ value = "", source = "" }}    # {what}'
+                          for n, what in lacking.items())  # fmt: skip
+        raise OptionError(f"{key} needs values that only you know: fill in, and give the file as "
+                          f"--parameters:\n{lines}")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +229,6 @@ class _Reader:
     """Reads components, filling in what the user supplied."""
 
     where: str
-    key: str
     supplied: Mapping[str, Cited]
 
     def component(self, row: Mapping[str, Any], steps: Sequence[str]) -> Component:
@@ -230,12 +248,8 @@ class _Reader:
         asked = row.get(name)
         if not isinstance(asked, Mapping) or "supply" not in asked:
             return read_cited(row, name, self.where)
-        if (given := self.supplied.get(asked["supply"])) is not None:
-            return Cited(given.value, given.source, SUPPLIED)
-        raise OptionError(
-            f"{self.key} needs {asked['supply']}: {asked['what']}. Write it, with its source, into "
-            "a file given as --parameters"
-        )
+        given = self.supplied[asked["supply"]]
+        return Cited(given.value, given.source, SUPPLIED)
 
 
 def read_supplied(path: Path) -> dict[str, Cited]:
@@ -254,7 +268,7 @@ def read_supplied(path: Path) -> dict[str, Cited]:
     for name, row in rows.items():
         keys = set(row) if isinstance(row, Mapping) else set()
         if keys != {"value", "source"} or not str(row["source"]).strip():
-            raise OptionError(f'{path}: {name} needs {{ value = "0.985", source = "..." }}')
+            raise OptionError(f'{path}: write {name} = {{ value = "0.985", source = "..." }}')
         if not re.fullmatch(r"-?\d+(\.\d+)?", str(row["value"])):
             raise OptionError(f"{path}: the value of {name} is not a decimal in quotes")
         found[name] = Cited(str(row["value"]), str(row["source"]), SUPPLIED)

@@ -16,7 +16,7 @@ from riskadj.model import RiskModel
 from riskadj.scoring.payment import Component, PaymentYear
 
 OnError = Literal["raise", "quarantine"]
-NO_ESRD_MODEL = "esrd_status is not none: CMS-HCC models do not pay ESRD months"
+NO_ESRD_MODEL = "esrd_status is not none: no model asked for here pays ESRD months"
 ESRD_ONLY = "esrd_status is none: ESRD models pay ESRD months only"
 
 Members = NDArray[np.bool_]
@@ -139,6 +139,9 @@ class Plan:
         for program in self.programs:
             paying = [s.component for s in program.shares if used[s.lane]]
             chains += program.year.caveats_of(paying) if paying else ()
+            if paying and program.frailty:
+                added = f"{program.frailty / 1000:.3f}"
+                chains.append(f"payment {program.year.key}: frailty factor {added} was supplied")
         return (*dict.fromkeys(own), *chains)
 
 

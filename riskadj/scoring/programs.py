@@ -17,10 +17,13 @@ from riskadj.scoring.payment import (
     FRAILTY,
     Component,
     PaymentYear,
+    asked_of_user,
     common_weights,
     frailty_of,
     load_payment_year,
+    years_of,
 )
+from riskadj.scoring.payment import payers as programs_there
 from riskadj.scoring.plan import (
     NO_TERMS,
     Members,
@@ -110,8 +113,24 @@ def plan_payers(
     terms: Terms = NO_TERMS,
     models: Mapping[str, str | Path] | None = None,
 ) -> Plan:
-    """Plan several programs of one year, so that one pass over the claims serves them all."""
+    """Plan several programs of one year, so that one pass over the claims serves them all.
+
+    Raises
+    ------
+    OptionError
+        No program has a use for a value that was supplied; and as ``plan_payment_year``.
+    """
+    asked = {n for payer in payers for n in _asked_by(payer, payment_year)}
+    if odd := sorted(set(terms.supplied) - asked):
+        raise OptionError(f"{', '.join(payers)} {payment_year} has no use for {', '.join(odd)}; "
+                          f"it takes {', '.join(sorted(asked))}")  # fmt: skip
     return plan_together([plan_payment_year(p, payment_year, models, terms) for p in payers])
+
+
+def _asked_by(payer: str, payment_year: int) -> list[str]:
+    """Return what a program may ask for; nothing if there is none, which is said elsewhere."""
+    known = payer in programs_there() and payment_year in years_of(payer)
+    return list(asked_of_user(payer, payment_year)) if known else []
 
 
 def _usable(

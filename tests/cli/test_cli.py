@@ -720,7 +720,7 @@ def test_compare_models_tells_the_parts_and_no_member(run):
     assert re.search(r"cms-hcc-v24/2025 +1\.740 +0\.8700", out)
     assert re.search(r"cms-hcc-v28/2025 +1\.659 +0\.8295", out)
     assert re.search(r"change +-0\.081 +-0\.0405", out)
-    assert "mapped, of members not in the table 1" in " ".join(out.split())
+    assert "of the mapped: of members not in the table 1" in " ".join(out.split())
     assert "note: raw scores are compared: no payment year was given" in err
     assert "A0" not in out + err
 

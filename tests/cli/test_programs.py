@@ -70,7 +70,8 @@ def test_unverified_values_are_named_before_anything_is_scored(mixed):
 def test_what_a_program_asks_for_is_said_and_taken_from_a_file(mixed, tmp_path: Path):
     code, _, err = score(mixed, "--payer", "mssp")
     assert code == 2
-    assert "mssp/2026 needs national_mean_" in err
+    assert "mssp/2026 needs values that only you know" in err
+    assert 'national_mean_disabled = { value = "", source = "" }' in err
     assert "--parameters" in err
 
     names = ("disabled", "aged_dual", "aged_non_dual", "esrd")

@@ -648,7 +648,7 @@ def test_an_unknown_way_with_errors_is_refused():
 
 
 def test_esrd_members_are_refused_in_a_year_whose_esrd_model_is_not_published():
-    with pytest.raises(InputError, match="CMS-HCC models do not pay ESRD months"):
+    with pytest.raises(InputError, match="no model asked for here pays ESRD months"):
         score(member_table(esrd_status=["none", "dialysis", "none"]), NO_CODES, payment_year=2025)
 
 

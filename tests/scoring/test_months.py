@@ -245,7 +245,7 @@ def test_institutional_new_enrollees_are_counted() -> None:
 def test_esrd_months_are_refused_in_a_year_without_an_esrd_model() -> None:
     table = months(("a", "2024-01"), esrd_status=["dialysis"])
 
-    with pytest.raises(InputError, match="CMS-HCC models do not pay ESRD months"):
+    with pytest.raises(InputError, match="no model asked for here pays ESRD months"):
         score_months(PEOPLE, table, NONE, payment_year=2024)
 
 

@@ -81,8 +81,8 @@ def test_without_the_column_each_model_says_what_it_assumes() -> None:
     both = 0.374 + 0.318 + 0.323 + 0.154
     assert {round(raw, 3) for _, raw, _ in by_model(scores).values() if raw} == {round(both, 3)}
     assert [n for n in scores.quality.notes if "data_source" in n] == [
-        "no column data_source: cms-hcc-v22/2018 takes all diagnoses as from raps, ffs",
-        "no column data_source: cms-hcc-v22/2018 takes all diagnoses as from encounter, ffs",
+        f"no column data_source: for cms-hcc-v22/2018 all diagnoses are taken as from {sources}"
+        for sources in ("raps, ffs", "encounter, ffs")
     ]
 
 
@@ -150,10 +150,14 @@ def test_a_frailty_factor_is_added_to_community_members_of_55_and_older(tmp_path
 
 
 def test_a_program_says_what_it_needs_and_refuses_what_it_does_not(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="mssp/2026 needs national_mean_disabled: mean national"):
+    with pytest.raises(OptionError, match="mssp/2026 needs values that only you know") as needs:
         plan_payment_year("mssp", 2026)
-    with pytest.raises(OptionError, match="ma/2026 has no use for national_mean_esrd; it takes"):
-        plan_payment_year("ma", 2026, terms=supplied(tmp_path, national_mean_esrd="1.1"))
+    for name in MEANS:
+        assert f'{name} = {{ value = "", source = "" }}    # mean national' in str(needs.value)
+    with pytest.raises(OptionError, match="ma 2026 has no use for national_mean_esrd; it takes"):
+        plan_payers(["ma"], 2026, supplied(tmp_path, national_mean_esrd="1.1"))
+    frailty = supplied(tmp_path, frailty_factor="0.1")
+    assert len(plan_payers(["ma", "part-d-ma-pd"], 2026, frailty).programs) == 2
 
 
 @pytest.mark.parametrize(
