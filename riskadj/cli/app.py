@@ -16,6 +16,7 @@ from riskadj.cli import (
     imports,
     models,
     prepare,
+    programs,
     publish,
     score,
     score_months,
@@ -54,6 +55,7 @@ folder that is not whole, 5 a gate failed or a published fit does not verify."""
 app.command("score")(score.score)
 app.command("score-months")(score_months.score_months)
 app.command("explain")(explain.explain)
+app.command("programs")(programs.programs)
 app.command("sql")(sql.sql)
 app.command("demo")(demo.demo)
 app.command("synthesize")(synthesize.synthesize)

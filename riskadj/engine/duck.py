@@ -103,6 +103,12 @@ class Quality:
     caveats: list[str] = field(default_factory=list)
 
 
+def none_left(table: str, rejected: Mapping[str, int]) -> InputError:
+    """Return the error of a table of which quarantine leaves nothing, with the reasons."""
+    why = "".join(f"\n  {n:,} rows: {reason}" for reason, n in rejected.items())
+    return InputError(f"{table}: no row is left to score{why}")
+
+
 @dataclass(frozen=True, slots=True)
 class Reduced:
     """Members as ``member_id, profile, w0, ...`` in the order of the input.

@@ -28,7 +28,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from riskadj.connection import connect
-from riskadj.engine.duck import Quality, Reduced, reduce_months
+from riskadj.engine.duck import Quality, Reduced, none_left, reduce_months
 from riskadj.engine.inputs import Source
 from riskadj.engine.months import DualTiming, MonthCounts, Months
 from riskadj.errors import InputError, OptionError
@@ -48,7 +48,6 @@ from riskadj.scoring.sink import Files, Paths, Progress
 
 DEFAULTS = Options()
 BOTH_PARTS = "part_a and part_b"
-NO_MONTH = "member_months: no month is left to score"
 NO_FACTOR = f"no {MSP} supplied: months in which Medicare is the secondary payer count in full"
 
 
@@ -121,7 +120,7 @@ def score_months(
             years.append(year)
             monthly.append(month)
         if not years:
-            raise InputError(NO_MONTH)
+            raise _no_month(counts)
         return MonthlyScores(
             as_kind(pa.concat_tables(years), members), as_kind(pa.concat_tables(monthly), members),
             population.quality, counts, tuple(population.quality.caveats), population.rejected,
@@ -170,10 +169,18 @@ def months_to_files(
                 done += rows
                 progress("scoring statuses", done)
             if not done:
-                raise InputError(NO_MONTH)
+                raise _no_month(counts)
             files.write("rejected", population.rejected)
             files.write_quality(population.quality, asdict(counts))
     return population.quality, counts
+
+
+def _no_month(counts: MonthCounts) -> InputError:
+    """Return the error of months of which none is left, with what became of them."""
+    unknown = {"of members that are not in the members table": counts.of_unknown_members,
+               "of members set aside": counts.of_refused_members}  # fmt: skip
+    told = {why: n for why, n in {**counts.rejected, **unknown}.items() if n}
+    return none_left("member_months", told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ import pyarrow as pa
 
 from riskadj.catalog import resolve_model
 from riskadj.connection import connect
-from riskadj.engine.duck import Quality
+from riskadj.engine.duck import Quality, none_left
 from riskadj.engine.inputs import Source
-from riskadj.errors import InputError
 from riskadj.model import RiskModel
 from riskadj.scoring.batches import as_kind, reduced, score_batches
 from riskadj.scoring.explain import factor_table, status_table
@@ -65,7 +64,7 @@ def run(plan: Plan, members: Source, diagnoses: Source, options: Options) -> Sco
         scored = list(score_batches(plan, population))
     batches = [batch for _, batch in scored]
     if not scored:
-        raise InputError("members: no row is left to score")
+        raise none_left("members", population.quality.members_rejected)
     return Scores(
         table=as_kind(pa.concat_tables([t for t, _ in scored]), members),
         quality=population.quality,

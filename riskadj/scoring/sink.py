@@ -14,9 +14,9 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from riskadj.connection import connect
-from riskadj.engine.duck import Quality
+from riskadj.engine.duck import Quality, none_left
 from riskadj.engine.inputs import Source
-from riskadj.errors import InputError, OptionError
+from riskadj.errors import OptionError
 from riskadj.scoring.batches import as_kind, reduced, score_batches
 from riskadj.scoring.explain import factor_table, status_table
 from riskadj.scoring.plan import Options, Plan
@@ -107,7 +107,7 @@ def score_to_files(
                 done += batch.num_rows
                 progress("scoring members", done)
             if done == 0:
-                raise InputError("members: no row is left to score")
+                raise none_left("members", population.quality.members_rejected)
             if kept_batches:
                 progress("finding the status of every diagnosis", 0)
                 members = pa.Table.from_batches(kept_batches)

@@ -25,7 +25,7 @@ COMMANDS = [
     ("models", "list"),
     ("models", "show"), ("models", "seal"), ("import",), ("import", "cms-python"),
     ("import", "published"), ("import", "cms-sas"), ("compare-models",), ("bridge",),
-    ("score-months",),
+    ("score-months",), ("programs",),
 ]  # fmt: skip
 
 

@@ -140,3 +140,15 @@ def test_two_components_of_one_model_are_explained_apart(mixed):
 
     assert code == 0
     assert "Payment score ma/2018: 0.85 x 0.645 + 0.15 x 0.645 = 0.645" in out
+
+
+def test_programs_lists_years_and_values_and_what_is_asked(run):
+    assert "2017, 2018" in run("programs")[1]
+    _, out, _ = run("programs", "mssp", "2026")
+    assert "your national_mean_aged_dual" in out
+    assert 'medicare_secondary_payer_factor = { value = "", source = "" }' in out
+    said = json.loads(run("programs", "pace", "2026", "--json")[1])
+    assert len(said["components"]) == 6
+    assert "frailty_factor" in said["asked_of_you"]
+    assert run("programs", "nobody")[0] == 4
+    assert run("programs", "ma", "1999")[0] == 4

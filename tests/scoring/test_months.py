@@ -185,7 +185,7 @@ def test_a_bad_month_is_refused_or_counted(table: pa.Table, why: str, rows: int)
     with pytest.raises(InputError, match=f"member_months: of 2 rows,\n  {rows} rows: {why}"):
         scored(table)
     if rows == 2:
-        with pytest.raises(InputError, match="no month is left to score"):
+        with pytest.raises(InputError, match=f"no row is left to score\n  2 rows: {why}"):
             scored(table, how=QUARANTINE)
         return
 
@@ -338,3 +338,8 @@ def test_files_hold_what_the_frames_hold(tmp_path: Path) -> None:
     found = scored(table)
     assert pq.read_table(outputs.scores).to_pylist() == found.years.to_pylist()
     assert pq.read_table(outputs.months).to_pylist() == found.months.to_pylist()
+
+
+def test_months_of_strangers_only_say_so() -> None:
+    with pytest.raises(InputError, match="1 rows: of members that are not in the members table"):
+        scored(months(("z", "2026-01")))

@@ -284,7 +284,7 @@ def test_the_scorer_takes_the_tables(folder) -> None:
     assert quality.members_scored == quality.members
     assert quality.members_rejected == {}
     unread, assumed, both = quality.notes
-    assert unread == "members: columns not read: county_fips, race_ethnicity, state, svi_decile"
+    assert unread == "members: columns not read: race_ethnicity, state, svi_decile"
     assert assumed == "no column esrd_status: taken as no"
     assert "long-term institutional and new enrollee together" in both
     assert {s.key for s in MODEL.segments} == set(scores.table["segment"].to_pylist())
