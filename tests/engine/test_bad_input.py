@@ -187,7 +187,7 @@ def test_members_are_scored_plus_rejected(form, tmp_path):
 
 def test_quarantine_with_nobody_left_is_refused():
     assert refusal(member_table(age=[-3, 150, 121]), options=QUARANTINE) == (
-        "members: no row is left to score"
+        f"members: no row is left to score\n  3 rows: {AGE}"
     )
 
 
