@@ -157,7 +157,8 @@ def _payment(model: RiskModel, paid_by: PaidBy) -> Payment | str:
         return f"{rules.key} pays by {model.key} twice, with diagnoses of different sources"
     unverified = sorted({n.replace("_", " ") for c in shares for n in c.unverified})
     if unverified and not paid_by.terms.accept_unverified:
-        return f"{', '.join(unverified)} of {model.key} in {rules.key} is unverified"
+        named = f"{', '.join(unverified)} of {model.key} in {rules.key}"
+        return f"{named} is unverified: --accept-unverified"
     return Payment(rules, shares)
 
 

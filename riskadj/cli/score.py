@@ -115,6 +115,7 @@ def chosen_plan(
     terms: "Terms",
     segment: str | None = None,
     all_segments: bool = False,
+    monthly: bool = False,
 ) -> "Plan":
     """Return the plan of ``--model`` or of ``--payment-year``; exactly one must be given.
 
@@ -137,7 +138,7 @@ def chosen_plan(
         if segment or all_segments:
             return plan_model(found[0], segment, all_segments)
         return plan_models(found)
-    return plan_payers(payers, int(payment_year or 0), terms)
+    return plan_payers(payers, int(payment_year or 0), terms, monthly=monthly)
 
 
 def diagnosis_source(
@@ -212,7 +213,7 @@ def _print_result(
         **quality.unread_rows,
     }))  # fmt: skip
     for program, n in quality.unpaid.items():
-        out.print(f"{n:,} members have no score of {program}: none of its models is for them")
+        out.print(f"{n:,} members have no score of {program}")
     if quality.without_cell:
         out.print(f"{quality.without_cell:,} prices have no age-sex part in the segment")
     for text in (*quality.notes, *quality.caveats):

@@ -61,7 +61,7 @@ def score_months(
     from riskadj.scoring.plan import Options
 
     terms = terms_of(accept_unverified, parameters)
-    plan = chosen_plan((None, payer, payment_year), terms)
+    plan = chosen_plan((None, payer, payment_year), terms, monthly=True)
     options = Options(on_error, memory_limit, threads)
     source, _, _ = diagnosis_source(diagnoses, eob, plan, options)
     outputs = MonthOutputs(out, monthly, rejected, quality)
@@ -75,6 +75,8 @@ def score_months(
                     "written": [str(p) for p in outputs.written()]})  # fmt: skip
         return
     _print_counts(found, counts)
+    for program, n in found.unpaid.items():
+        screen.print(f"{n:,} months have no score of {program}")
     for text in (*found.notes, *found.caveats):
         note(text)
     for path in outputs.written():

@@ -17,6 +17,7 @@ from riskadj.engine.diagnoses import (
     count_unknown_members,
     keep_counting,
     register_code_words,
+    source_test,
     tests_of,
 )
 from riskadj.engine.inputs import Source, View, attach, count, quoted, reading
@@ -30,7 +31,6 @@ from riskadj.engine.months import (
 )
 from riskadj.engine.words import Lane, word_names, words_sql
 from riskadj.errors import InputError
-from riskadj.features.profiles import Profiles
 from riskadj.tables import MEMBER_ID
 
 BATCH_ROWS = 1 << 17
@@ -226,11 +226,14 @@ def reduce_months(
     return _with_words(connection, people, diagnoses, request, quality, extra), counts
 
 
-def _both_statuses(connection: duckdb.DuckDBPyConnection, profiles: Profiles) -> list[str]:
-    """Count members who are long-term institutional and new enrollees at once."""
+def _both_statuses(connection: duckdb.DuckDBPyConnection, request: Request) -> list[str]:
+    """Count statuses of long-term institutional new enrollees, where a model knows only one."""
+    profiles = request.asked.profiles
     names = ("long_term_institutional", "new_enrollee")
     stride = dict(zip(profiles.axes, profiles.strides, strict=True))
-    if not stride.keys() >= set(names):
+    models = [lane.book.model for lane in request.lanes]
+    both_known = all(any(all(n in s.when for n in names) for s in m.segments) for m in models)
+    if both_known or not stride.keys() >= set(names):
         return []
     both = " and ".join(f"(profile // {stride[name]}) % 2 = 1" for name in names)
     n = count(connection, f"select count(*) from members_coded where why is null and {both}")
@@ -247,7 +250,7 @@ def _with_words(
     extra: tuple[str, ...] = (),
 ) -> Reduced:
     """Read the diagnoses of coded members."""
-    quality.notes += _both_statuses(connection, request.asked.profiles)
+    quality.notes += _both_statuses(connection, request)
     words = word_names(request.lanes, _needed(connection, request))
     count_unknown = _reduce_diagnoses(connection, members, diagnoses, request, words, quality)
     rejected = _rejected(connection, MONTH_TABLES if extra else MEMBER_TABLES)
@@ -282,6 +285,9 @@ def _settle_months(
     quality.members_scored = count(
         connection, "select count(distinct place) from members_coded where why is null"
     )
+    whole = quality.members - sum(quality.members_rejected.values())
+    if lost := whole - quality.members_scored - counts.members_without_months:
+        quality.members_rejected["no month is left of them"] = lost
 
 
 def _refuse_profiles(connection: duckdb.DuckDBPyConnection, request: Request) -> None:
@@ -329,7 +335,9 @@ def _reduce_diagnoses(
     quality.diagnoses_mapped = codes.mapped
     quality.diagnoses_set_aside = aside | codes.unmapped
     quality.diagnoses = codes.mapped + sum(quality.diagnoses_set_aside.values())
-    if not view.find(("data_source",)):
+    if view.find(("data_source",)):
+        quality.notes += _sources_left_out(connection, view, source, used)
+    else:
         quality.notes += _sources_assumed(used)
     if quality.diagnoses and not quality.diagnoses_mapped:
         quality.notes.append(
@@ -341,6 +349,22 @@ def _reduce_diagnoses(
             f"create temp table member_words as {words_sql(source, member_id, code, tests)}"
         )
     return partial(count_unknown_members, connection, source, member_id, code)
+
+
+def _sources_left_out(
+    connection: duckdb.DuckDBPyConnection, view: View, source: str, lanes: Sequence[Lane]
+) -> list[str]:
+    """Count the rows that count for some model and not for another, by whose sources those take."""
+    models: dict[tuple[str, ...], list[str]] = {}
+    for lane in lanes:
+        models.setdefault(lane.data_sources, []).append(lane.book.model.key)
+    found = []
+    for sources, keys in models.items() if len(models) > 1 else ():
+        if test := source_test(view, sources):
+            n = count(connection, f"select count(*) from {source} where not {test}")
+            said = f"{n:,} diagnosis rows are not of {', '.join(sources)}"
+            found += [f"{said}: not counted for {', '.join(keys)}"] if n else []
+    return found
 
 
 def _sources_assumed(lanes: Sequence[Lane]) -> list[str]:
@@ -390,6 +414,12 @@ def _rejected(connection: duckdb.DuckDBPyConnection, coded: Mapping[str, str]) -
         The input tables whose rows may be refused, each with the table that has ``why``.
     """
     selects = []
+    if "member_months" in coded:
+        selects.append(
+            "select 'members', m.place + 1, m.why || ' (' || m.n || ' months)' "
+            "from members_coded m join people_coded p on p.rowid = m.place "
+            "where m.why is not null and m.why <> 'no month' and p.why is null"
+        )
     for name in (*coded, "diagnoses"):
         unread = _unread(connection, name)
         selects.append(f"select '{name}', row, 'CSV row: ' || lower(kind) from ({unread})")

@@ -129,7 +129,8 @@ def axis_expressions(
         elif axis == "new_enrollee":
             read.append(_new_enrollee(connection, views))
         else:
-            read.append(coded(connection, views, CODED[axis]))
+            of = views[-1:] if axis in ("sex", "orec") else views  # what never changes by month
+            read.append(coded(connection, of, CODED[axis]))
     return read
 
 

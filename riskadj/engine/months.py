@@ -29,8 +29,10 @@ from riskadj.engine.members import (
 )
 from riskadj.errors import InputError
 from riskadj.features.profiles import Profiles
-from riskadj.tables import BIRTH_DATE, MONTH, MONTH_FLAGS
+from riskadj.tables import AGE, BIRTH_DATE, MONTH, MONTH_FLAGS, OREC, SEX
 
+FIXED = (AGE, BIRTH_DATE, SEX, OREC)
+"""What the members table tells for the whole year."""
 DualTiming = Literal["monthly", "interim"]
 MASKS = ("months", *(field.name for field in MONTH_FLAGS))
 """The columns of 12 bits: the member's months, and those with each flag."""
@@ -100,6 +102,7 @@ def gather_months(
     -------
     counts, and notes on what was assumed of absent columns
     """
+    _refuse_misplaced(members, months)
     profiles = asked.profiles
     read = axis_expressions(connection, (months, members), profiles, asked.age_on)
     esrd = esrd_refusals(connection, (months, members)) if asked.refuse_esrd else {}
@@ -131,6 +134,8 @@ def gather_months(
     _count_runs(connection, counts)
     notes = [*notes_of(read, members), *(f.assumed for f in flags if f.assumed)]
     notes += unread_columns(months)
+    fixed = [f.name for f in FIXED if months.find((f.name, *f.other_names))]
+    notes += [f"member_months: {', '.join(fixed)} not read: members tell it"] if fixed else []
     return counts, [*notes, *([NO_STATUS] if asked.refuse_esrd and not esrd else [])]
 
 
@@ -210,6 +215,18 @@ def _check_members(connection: duckdb.DuckDBPyConnection, counts: MonthCounts) -
     ).fetchall()[0]
     counts.members_with_gaps = gaps
     return bool(good == counts.read and not twice)
+
+
+def _refuse_misplaced(members: View, months: View) -> None:
+    """Refuse what changes by month in the members table, and a month with a time zone."""
+    for flag in MONTH_FLAGS:
+        if members.find((flag.name,)) and not months.find((flag.name,)):
+            raise InputError(
+                f"{flag.name} is in members: it changes by month, put it into member_months"
+            )
+    kind = months.find((MONTH.name,)) and months.type_of((MONTH.name,))
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        raise InputError("member_months: month has a time zone: store it as a date without one")
 
 
 def _encode_people(

@@ -176,7 +176,7 @@ def _blended(
     """Return the program's own rows: members of more than one model, or all if frailty counts."""
     score, shares = program_scores(profile, program, scored, paid)
     if n := int((shares == 0).sum()):
-        quality.unpaid[program.year.key] = quality.unpaid.get(program.year.key, 0) + n
+        quality.unpaid[program.unpaid] = quality.unpaid.get(program.unpaid, 0) + n
     who = np.flatnonzero(shares > (0 if program.frailty else 1))
     return [_blend_table(ids.take(pa.array(who)), program.year, score[who])] if len(who) else []
 

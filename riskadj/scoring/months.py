@@ -110,7 +110,7 @@ def score_months(
     """
     chosen = how or MonthOptions()
     payers = (payer,) if isinstance(payer, str) else payer
-    plan = plan_payers(payers, payment_year, terms)
+    plan = plan_payers(payers, payment_year, terms, monthly=True)
     rule = Months(payment_year, chosen.dual_timing)
     with connect(chosen.options.memory_limit, chosen.options.threads) as connection:
         sources = (members, months, diagnoses)
@@ -254,7 +254,11 @@ def month_batches(
     a row a member and program; a row a month and program (none unless ``wanted``); how many
     statuses these are of
     """
-    factor = Fraction(terms.supplied[MSP].number) if MSP in terms.supplied else None
+    given = terms.supplied.get(MSP)
+    factor = None if given is None else Fraction(given.number)
+    if given is not None:
+        population.quality.caveats.append(f"{MSP} {given.value} was supplied ({given.source})")
+    unpaid = population.quality.unpaid
     secondary = False
 
     def work(batch: pa.RecordBatch) -> tuple[pa.Table, pa.Table, bool]:
@@ -263,6 +267,9 @@ def month_batches(
         years = [_year_table(batch, p, own, 1 if factor is None else factor) for p, own in found]
         months = [_month_table(plan, p, batch, own) for p, own in found if wanted]
         has_secondary = any(bool(own.secondary.any()) for own in runs)
+        for program, own in found:
+            if n := int(np.bitwise_count(own.months[own.lane < 0]).sum()):
+                unpaid[program.unpaid] = unpaid.get(program.unpaid, 0) + n
         return pa.concat_tables(years), _joined(months), has_secondary
 
     for (years, months, has_secondary), batch in in_turn(_whole(population.batches()), work):
@@ -350,6 +357,10 @@ def _year_table(
         )
     )  # fmt: skip
     left, of = Fraction(factor).as_integer_ratio()
+    if of > 1 << 30:  # more digits than 64 bits hold: Python's integers
+        score, secondary = score.astype(object), secondary.astype(object)
+    weighed = ((score * of - secondary * (of - left)) / (1000 * of)).astype(np.float64)
+    score = score.astype(np.int64)
     average = np.divide(score, 1000 * paid, out=np.zeros(len(paid)), where=paid > 0)
     n, year = len(first), program.year.payment_year
     return pa.table({
@@ -360,7 +371,7 @@ def _year_table(
         "payment_months": pa.array(paid.astype(np.int8)),
         "average_score": pa.array(average, mask=paid == 0),
         "score_months": pa.array(score / 1000),
-        "payment_score_months": pa.array((score * of - secondary * (of - left)) / (1000 * of)),
+        "payment_score_months": pa.array(weighed),
     })  # fmt: skip
 
 

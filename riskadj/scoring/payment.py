@@ -24,6 +24,11 @@ STEPS = {
     "coding_intensity": ("coding_intensity_factor", "/"),
 }
 """Each step of a chain besides ``round``: the component's value that it uses, and how."""
+MOST_INT64 = 1 << 38
+"""Scores, in thousandths below 2^22, times twice such a number fit 64 bits.
+
+More digits take Python's integers.
+"""
 SUPPLIED, UNVERIFIED = "supplied", "unverified"
 FRAILTY, MSP = "frailty_factor", "medicare_secondary_payer_factor"
 """Values that any user may supply, where the program has a use for them."""
@@ -269,9 +274,12 @@ def read_supplied(path: Path) -> dict[str, Cited]:
         keys = set(row) if isinstance(row, Mapping) else set()
         if keys != {"value", "source"} or not str(row["source"]).strip():
             raise OptionError(f'{path}: write {name} = {{ value = "0.985", source = "..." }}')
-        if not re.fullmatch(r"-?\d+(\.\d+)?", str(row["value"])):
-            raise OptionError(f"{path}: the value of {name} is not a decimal in quotes")
-        found[name] = Cited(str(row["value"]), str(row["source"]), SUPPLIED)
+        value = row["value"]
+        if not isinstance(value, str) or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
+            raise OptionError(f"{path}: the value of {name} is not a decimal in quotes, from 0 up")
+        if name == MSP and Fraction(value) > 1:
+            raise OptionError(f"{path}: {name} is above 1: it is the part of the payment left")
+        found[name] = Cited(value, str(row["source"]), SUPPLIED)
     return found
 
 
@@ -342,7 +350,9 @@ def _apply(score: Thousandths, steps: Sequence[str], component: Component) -> Th
     value, pending = score.astype(np.int64), Fraction(1)
     for name in steps:
         if name == "round":
-            value = round_half_up(value * pending.numerator, pending.denominator)
+            fits = max(pending.numerator, pending.denominator) < MOST_INT64
+            exact = value if fits else value.astype(object)
+            value = round_half_up(exact * pending.numerator, pending.denominator).astype(np.int64)
             pending = Fraction(1)
         else:
             pending *= _factor(name, component)
@@ -352,7 +362,7 @@ def _apply(score: Thousandths, steps: Sequence[str], component: Component) -> Th
 def _factor(name: str, component: Component) -> Fraction:
     key, how = STEPS[name]
     number = Fraction(component.values[key].number)
-    if how == "/" and number <= 0:
+    if how != "x 1 -" and number <= 0:
         raise OptionError(f"{key} {number} of {component.model} is not above 0")
     return {"/": lambda: 1 / number, "x": lambda: number, "x 1 -": lambda: 1 - number}[how]()
 

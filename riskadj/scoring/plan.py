@@ -44,6 +44,8 @@ class Program(NamedTuple):
         The denominator of the shares' weights.
     frailty
         Thousandths that are added to the score of ``frail`` profiles; 0 if nothing was supplied.
+    barred
+        Why some of the year's components pay nobody.
     """
 
     year: PaymentYear
@@ -51,6 +53,12 @@ class Program(NamedTuple):
     common: int
     frailty: int
     frail: Members
+    barred: tuple[str, ...] = ()
+
+    @property
+    def unpaid(self) -> str:
+        """What is said of members, or months, that no model of the program pays."""
+        return "; ".join((self.year.key, *self.barred))
 
 
 @dataclass(frozen=True, slots=True)

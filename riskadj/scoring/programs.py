@@ -14,7 +14,7 @@ from riskadj.features.profiles import Facts, Profiles, holds, status_facts, unio
 from riskadj.features.rulebook import Rulebook, compile_rulebook
 from riskadj.model import RiskModel
 from riskadj.scoring.payment import (
-    FRAILTY,
+    MSP,
     Component,
     PaymentYear,
     asked_of_user,
@@ -62,7 +62,8 @@ def plan_payment_year(
     usable, barred = _usable(year, terms.accept_unverified)
     chosen = {c.model: _chosen(c, year, dict(models or {})) for c in usable}
     books = {key: compile_rulebook(model) for key, model in chosen.items()}
-    frail = year.frailty.value if year.frailty and FRAILTY in terms.supplied else ""
+    added = frailty_of(terms.supplied) if year.frailty else 0
+    frail = year.frailty.value if year.frailty and added else ""
     guards = [*(c.when for c in year.components), frail]
     profiles = union_of((b.profiles for b in books.values()), guards)
     facts = status_facts(profiles)
@@ -70,7 +71,8 @@ def plan_payment_year(
     takes = [np.logical_or.reduce([s.pays for s in shares if s.lane == i])
              for i in range(len(lanes))]  # fmt: skip
     common = common_weights(usable)[1]
-    program = Program(year, shares, common, frailty_of(terms.supplied), holds(frail, facts))
+    reasons = tuple(why for _, why in barred)
+    program = Program(year, shares, common, added, holds(frail, facts), reasons)
     _check_whole(program)
     return Plan(
         tuple(replace(lane, takes=or_none(t)) for lane, t in zip(lanes, takes, strict=True)),
@@ -112,15 +114,21 @@ def plan_payers(
     payment_year: int,
     terms: Terms = NO_TERMS,
     models: Mapping[str, str | Path] | None = None,
+    monthly: bool = False,
 ) -> Plan:
     """Plan several programs of one year, so that one pass over the claims serves them all.
+
+    ``monthly`` scores are those that know of months in which Medicare is the secondary payer.
 
     Raises
     ------
     OptionError
         No program has a use for a value that was supplied; and as ``plan_payment_year``.
     """
+    if not payers:
+        raise OptionError("payer: name at least one program")
     asked = {n for payer in payers for n in _asked_by(payer, payment_year)}
+    asked -= set() if monthly else {MSP}
     if odd := sorted(set(terms.supplied) - asked):
         raise OptionError(f"{', '.join(payers)} {payment_year} has no use for {', '.join(odd)}; "
                           f"it takes {', '.join(sorted(asked))}")  # fmt: skip

@@ -343,3 +343,49 @@ def test_files_hold_what_the_frames_hold(tmp_path: Path) -> None:
 def test_months_of_strangers_only_say_so() -> None:
     with pytest.raises(InputError, match="1 rows: of members that are not in the members table"):
         scored(months(("z", "2026-01")))
+
+
+def test_a_member_of_whom_no_month_is_paid_for_is_counted_and_listed() -> None:
+    table = months(("a", "2026-01"), ("b", "2026-01"), ("b", "2026-02"),
+                   esrd_status=["none", "dialysis", "dialysis"])  # fmt: skip
+
+    found = scored(table, payer="pace", how=QUARANTINE)
+
+    assert found.quality.members_scored == 1
+    assert found.quality.members_rejected == {"no month is left of them": 1}
+    ((table_name, row, why),) = [tuple(r.values()) for r in found.rejected.to_pylist()]
+    assert (table_name, row) == ("members", 2)
+    assert why.endswith("--accept-unverified (2 months)")
+
+
+def test_months_that_a_program_leaves_unpaid_are_counted() -> None:
+    table = months(("a", "2026-01"), ("a", "2026-02"), esrd_status=["none", "dialysis"])
+
+    found = scored(table, payer=("pace", "part-d-ma-pd"))
+
+    ((said, n),) = found.quality.unpaid.items()
+    assert (said.split(";")[0], n) == ("pace/2026", 1)
+
+
+def test_what_changes_by_month_belongs_into_the_months() -> None:
+    people = PEOPLE.append_column("hospice", pa.array(["Y", "N"]))
+
+    with pytest.raises(InputError, match="hospice is in members: it changes by month"):
+        scored(all_year(), people)
+
+
+def test_what_never_changes_is_read_from_the_members() -> None:
+    found = scored(all_year(sex=["M"] * 12))
+
+    assert "member_months: sex not read: members tell it" in found.quality.notes
+    assert found.months["score"].to_pylist() == scored(all_year()).months["score"].to_pylist()
+
+
+def test_a_factor_of_many_digits_is_exact() -> None:
+    flagged = all_year(medicare_secondary_payer=[True] * 12)
+    factor = {"medicare_secondary_payer_factor": Cited("0.17301234567890123", "a", "supplied")}
+
+    year = scored(flagged, terms=Terms(supplied=factor)).years.to_pylist()[0]
+
+    exact = Fraction(str(year["score_months"])) * Fraction("0.17301234567890123")
+    assert year["payment_score_months"] == float(exact)

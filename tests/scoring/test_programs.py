@@ -250,7 +250,9 @@ def test_members_whom_only_one_program_pays_are_counted() -> None:
 
     scores = run(plan, members, diagnoses(), Options())
 
-    assert scores.quality.unpaid == {"pace/2026": 1}
+    ((said, n),) = scores.quality.unpaid.items()
+    assert n == 1
+    assert said.startswith("pace/2026; pace/2026: diagnosis sources of esrd-v21/2026 is unverified")
 
 
 def test_two_programs_of_one_model_are_scored_apart() -> None:
@@ -281,3 +283,58 @@ def test_the_sum_of_factors_is_the_score_in_every_model_of_2026() -> None:
             totals[row["member_id"]] = totals.get(row["member_id"], 0) + worth
         for row in scores.table.to_pylist():
             assert totals[row["member_id"]] == round(row["raw_score"] * 1000)
+
+
+MANY_DIGITS = {"reach_normalization_factor_v28": "1.0671234",
+               "growth_cap_factor_aged_disabled": "0.98765432101234567",
+               "coding_intensity_factor_aged_disabled": "1.0234567",
+               "reach_normalization_factor_esrd": "1.05", "growth_cap_factor_esrd": "1",
+               "coding_intensity_factor_esrd": "1"}  # fmt: skip
+
+
+# 1.033 / 1.0671234 x 0.98765432101234567 / 1.0234567 = .93417...
+def test_values_of_many_digits_are_exact(tmp_path: Path) -> None:
+    rows = diagnoses(("E1121", "ffs"), ("I281", "ffs"))
+
+    scores = riskadj.score(MEMBER, rows, payment_year=2026, payer="reach",
+                           terms=supplied(tmp_path, **MANY_DIGITS))  # fmt: skip
+
+    assert by_model(scores) == {"cms-hcc-v28/2026": ("CNA", 1.033, 0.934)}
+
+
+def test_frailty_is_added_only_by_a_program_that_has_it(tmp_path: Path) -> None:
+    terms = supplied(tmp_path, frailty_factor="0.124")
+
+    scores = riskadj.score(MEMBER, diagnoses(), payment_year=2026, payer=TOGETHER, terms=terms)
+
+    found = by_model(scores)
+    assert set(found) == {"cms-hcc-v28/2026", "ma/2026", "rxhcc-v08-x/2026"}
+    assert any("frailty factor 0.124 was supplied" in c for c in scores.caveats)
+
+
+def test_rows_that_one_program_leaves_out_are_counted_though_another_takes_them() -> None:
+    rows = diagnoses(("E1121", "encounters"), ("I509", "EDS"))
+
+    quality = riskadj.score(MEMBER, rows, payment_year=2026, payer=TOGETHER).quality
+
+    assert "2 diagnosis rows are not of encounter, ffs: not counted for cms-hcc-v28/2026" in (
+        quality.notes
+    )
+
+
+def test_the_secondary_payer_factor_is_for_months(tmp_path: Path) -> None:
+    terms = supplied(tmp_path, medicare_secondary_payer_factor="0.2")
+
+    with pytest.raises(OptionError, match="has no use for medicare_secondary_payer_factor"):
+        riskadj.score(MEMBER, diagnoses(), payment_year=2026, terms=terms)
+
+
+def test_no_payer_at_all_is_refused() -> None:
+    with pytest.raises(OptionError, match="name at least one program"):
+        riskadj.score(MEMBER, diagnoses(), payment_year=2026, payer=())
+
+
+@pytest.mark.parametrize("value", ["-0.5", "1.5", "\u0661"])
+def test_a_share_of_payment_lies_between_0_and_1(tmp_path: Path, value: str) -> None:
+    with pytest.raises(OptionError, match="medicare_secondary_payer_factor"):
+        supplied(tmp_path, medicare_secondary_payer_factor=value)
