@@ -4,6 +4,7 @@ Nothing here fails: it measures. ``python -m tests.speed --quick`` leaves out te
 ``--benchmarks`` measures the second package alone, ``--months`` the passes and months alone.
 """
 
+import argparse
 import csv
 import datetime as dt
 import json
@@ -213,18 +214,26 @@ def commit() -> str:
                           check=True).stdout.strip()  # fmt: skip
 
 
+def asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.speed", description=__doc__)
+    some = parser.add_mutually_exclusive_group()
+    some.add_argument("--quick", action="store_true", help="without ten million members")
+    some.add_argument("--benchmarks", action="store_true", help="the second package alone")
+    some.add_argument("--months", action="store_true", help="the passes and months alone")
+    return parser.parse_args()
+
+
 def main() -> None:
     from tests.speed.benchmarks import measure_benchmarks
 
-    alone = {"--benchmarks", "--months"} & set(sys.argv)
-    rows = [] if "--months" in alone else measure_benchmarks()
-    if "--benchmarks" not in alone:
+    ask = asked()
+    rows = [] if ask.months else measure_benchmarks()
+    if not ask.benchmarks:
         rows += month_rows(1_000_000, REPEATS)
-    if not alone:
+    if not (ask.benchmarks or ask.months):
         engine, best = engine_rows(1_000_000, REPEATS)
         rows += [*engine, *peer_rows(1_000_000), *one_member_rows(), *training_rows(1_000_000)]
-    if not alone and "--quick" not in sys.argv:
-        rows += [*large_rows(best), *large_training_rows()]
+        rows += [] if ask.quick else [*large_rows(best), *large_training_rows()]
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     head = (dt.date.today().isoformat(), commit(), machine)
     with (HERE / "results.csv").open("a", newline="", encoding="utf-8") as file:
