@@ -267,12 +267,11 @@ def _settle_months(
     quality.members = count(connection, "select count(*) from people_coded")
     if quality.members == 0 or counts.read == 0:
         raise InputError("members or member_months: the table has no rows")
+    of_statuses = status_faults(connection)
     tables = {
         "members": (faults(connection, "people_coded"), quality.members),
-        "member_months": (
-            [*faults(connection, "months_coded"), *status_faults(connection)], counts.read
-        ),
-    }  # fmt: skip
+        "member_months": ([*faults(connection, "months_coded"), *of_statuses], counts.read),
+    }
     if not request.quarantine:
         for name, (found, total) in tables.items():
             if found:
@@ -282,11 +281,13 @@ def _settle_months(
     counts.scored = count(
         connection, "select coalesce(sum(n), 0) from members_coded where why is null"
     )
-    quality.members_scored = count(
-        connection, "select count(distinct place) from members_coded where why is null"
-    )
-    whole = quality.members - sum(quality.members_rejected.values())
-    if lost := whole - quality.members_scored - counts.members_without_months:
+    with_months = quality.members - sum(quality.members_rejected.values())
+    with_months -= counts.members_without_months
+    quality.members_scored = with_months
+    if of_statuses:  # a member may have lost some statuses, or all
+        left = "select count(distinct place) from members_coded where why is null"
+        quality.members_scored = count(connection, left)
+    if lost := with_months - quality.members_scored:
         quality.members_rejected["no month is left of them"] = lost
 
 

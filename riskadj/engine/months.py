@@ -5,7 +5,7 @@ claims are read once and a member whose status never changes costs as much as wi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import duckdb
@@ -108,12 +108,12 @@ def gather_months(
     esrd = esrd_refusals(connection, (months, members)) if asked.refuse_esrd else {}
     _encode_people(connection, members, read, (profiles, esrd.get(members.name, [])))
     flags = [coded(connection, (months,), field) for field in MONTH_FLAGS]
-    month, dual = _month(connection, months), _anchored(read, months, rule)
+    month, dual = _month(connection, months, rule), _anchored(read, months, rule)
     part = profile_sql(_without(read, dual), profiles, months.name)
     told = [e for e in (*read, *flags) if e.table == months.name]
     refusals = [
         (f"{months.member_id()} is null", "member_id is empty"), *month.refusals,
-        *_outside(month.code, rule), *((test, why) for e in told for test, why in e.refusals),
+        *((test, why) for e in told for test, why in e.refusals),
         *esrd.get(months.name, []),
     ]  # fmt: skip
     columns = "".join(f", ({f.code})::boolean as {f.field.name}" for f in flags)
@@ -260,22 +260,23 @@ def _born_sql(members: View) -> str:
     return f"({day_of(members, names)})" if members.find(names) else "null::date"
 
 
-def _month(connection: duckdb.DuckDBPyConnection, months: View) -> Expression:
+def _month(connection: duckdb.DuckDBPyConnection, months: View, rule: Months) -> Expression:
     """Return a row's month as a number, counted from year 0; text is read once a spelling."""
+    first = _january(rule.payment_year)
     if months.find((MONTH.name,)) and months.type_of((MONTH.name,)) == "DATE":
         column = months.need((MONTH.name,))
         code = f"year({column}) * 12 + month({column}) - 1"
         odd = f"{column} is null or not isfinite({column})"
-        return Expression(MONTH, months.name, code, ((odd, f"month is not {MONTH.expects}"),))
-    return coded(connection, (months,), MONTH)
-
-
-def _outside(month: str, rule: Months) -> list[tuple[str, str]]:
-    first = _january(rule.payment_year)
-    outside = f"({month}) not between {first} and {first + 11}"
+        read = Expression(MONTH, months.name, code, ((odd, f"month is not {MONTH.expects}"),))
+        year = rule.payment_year  # days are compared faster than they are split
+        within = f"{column} between date '{year}-01-01' and date '{year}-12-31'"
+    else:
+        read = coded(connection, (months,), MONTH)
+        within = f"({read.code}) between {first} and {first + 11}"
     if rule.dual_timing == "interim":
-        outside += f" and ({month}) <> {first - 3}"  # October of the year before
-    return [(outside, f"month is not of {rule.payment_year}")]
+        within += f" or ({read.code}) = {first - 3}"  # October of the year before
+    outside = (f"not ({within})", f"month is not of {rule.payment_year}")
+    return replace(read, refusals=(*read.refusals, outside))
 
 
 def _anchored(read: Sequence[Expression], months: View, rule: Months) -> Expression | None:
