@@ -170,5 +170,7 @@ def as_name(model: str) -> str | Path:
 def caveats_of(sides: Sequence[Side]) -> tuple[str, ...]:
     """Return what every output must say of the models and the chains."""
     own = [f"{s.book.model.key}: {c}" for s in sides for c in s.book.model.facts.caveats]
-    chains = [c for s in sides if s.payment for c in s.payment.year.caveats]
+    chains = [
+        c for s in sides if s.payment for c in s.payment.year.caveats_of(s.payment.components)
+    ]
     return tuple(dict.fromkeys([*own, *chains]))

@@ -70,6 +70,11 @@ def _show(name: str, payment_year: int, as_json: bool) -> None:
             table.add_row(*head, what.replace("_", " "), value or "all", cited.evidence,
                           cited.source)  # fmt: skip
             head = ("", "")
+    head = ("paid months", "")
+    for what, cited in year.month_rules.items():
+        table.add_row(*head, what.replace("_", " "), cited.value or "none", cited.evidence,
+                      cited.source)  # fmt: skip
+        head = ("", "")
     out.print(table)
     heading("\nAsked of you (--parameters)")
     for n, what in asked.items():

@@ -31,7 +31,10 @@ Model = Annotated[
 ]
 Accept = Annotated[
     bool,
-    typer.Option("--accept-unverified", help="Use values that were read in no document."),
+    typer.Option(
+        "--accept-unverified",
+        help="Use values that no document bears out, or documents disagree on.",
+    ),
 ]
 Parameters = Annotated[
     Path | None,
@@ -82,7 +85,7 @@ def score(
     - `riskadj score --members m.csv --eob eob.ndjson.gz --payment-year 2026 --out s.csv`
     - `riskadj score --members m.csv --diagnoses d.csv --model cms-hcc-v28/2026 --out s.csv`
     - `riskadj score --members m.csv --diagnoses d.csv --payer ma --payer part-d-ma-pd
-      --payment-year 2026 --out s.csv`: Part C and Part D in one pass
+      --accept-unverified --payment-year 2026 --out s.csv`: Part C and Part D in one pass
     """
     from riskadj.cli.console import progress
     from riskadj.scoring.plan import Options

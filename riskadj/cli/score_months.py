@@ -51,8 +51,10 @@ def score_months(
     - `riskadj score-months --members m.csv --months mm.csv --diagnoses d.csv --payment-year 2026
       --out years.csv --monthly months.csv`
     - `riskadj score-months --members m.parquet --months mm.parquet --diagnoses d.parquet
-      --payer ma --payer part-d-ma-pd --payment-year 2026 --dual-timing interim --out y.parquet`
+      --payer ma --payer part-d-ma-pd --accept-unverified --payment-year 2026 --dual-timing interim
+      --out y.parquet`
     """
+    from riskadj.cli.console import counts as table_of
     from riskadj.cli.console import note, print_json, progress
     from riskadj.cli.console import out as screen
     from riskadj.cli.score import chosen_plan, diagnosis_source, terms_of
@@ -63,17 +65,20 @@ def score_months(
     terms = terms_of(accept_unverified, parameters)
     plan = chosen_plan((None, payer, payment_year), terms, monthly=True)
     options = Options(on_error, memory_limit, threads)
-    source, _, _ = diagnosis_source(diagnoses, eob, plan, options)
+    source, claims, unread = diagnosis_source(diagnoses, eob, plan, options)
     outputs = MonthOutputs(out, monthly, rejected, quality)
+    outputs.refuse_inputs(eob or [])
     with progress(quiet or json) as report:
         found, counts = months_to_files(
             plan, (members, months, source), outputs, Months(payment_year, dual_timing), terms,
-            (options, report),
+            (options, report), unread,
         )  # fmt: skip
     if json:
-        print_json({**asdict(found), "member_months": asdict(counts),
+        print_json({**asdict(found), "member_months": asdict(counts), "claims": claims,
                     "written": [str(p) for p in outputs.written()]})  # fmt: skip
         return
+    if claims:
+        screen.print(table_of("Claims", claims))
     _print_counts(found, counts)
     for program, n in found.unpaid.items():
         screen.print(f"{n:,} months have no score of {program}")
@@ -102,4 +107,5 @@ def _print_counts(quality: "Quality", months: "MonthCounts") -> None:
         "read": quality.diagnoses, "mapped to a payment condition": quality.diagnoses_mapped,
         **{f"set aside: {k}": n for k, n in quality.diagnoses_set_aside.items()},
         "of the mapped: of members not in the table": quality.diagnoses_of_unknown_members,
+        **quality.unread_rows,
     }))  # fmt: skip

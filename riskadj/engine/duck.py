@@ -24,6 +24,7 @@ from riskadj.engine.inputs import Source, View, attach, count, quoted, reading
 from riskadj.engine.members import Asked, Fault, encode_members, faults, matching_id
 from riskadj.engine.months import (
     MASKS,
+    REFUSED_STATUSES,
     MonthCounts,
     Months,
     gather_months,
@@ -34,9 +35,14 @@ from riskadj.errors import InputError
 from riskadj.tables import MEMBER_ID
 
 BATCH_ROWS = 1 << 17
-MEMBER_TABLES = {"members": "members_coded"}
-MONTH_TABLES = {"members": "people_coded", "member_months": "months_coded"}
-"""Input tables whose rows may be refused, each with the table that says why."""
+_REFUSED = "select rowid as place, why from {} where why is not null"
+MEMBER_TABLES = {"members": _REFUSED.format("members_coded")}
+MONTH_TABLES = {
+    "members": f"{_REFUSED.format('people_coded')} union all "
+    f"select place, why || ' (' || n || ' months)' from ({REFUSED_STATUSES})",
+    "member_months": _REFUSED.format("months_coded"),
+}
+"""Input tables whose rows may be refused, each with SQL of ``place, why``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,15 +418,9 @@ def _rejected(connection: duckdb.DuckDBPyConnection, coded: Mapping[str, str]) -
     Parameters
     ----------
     coded
-        The input tables whose rows may be refused, each with the table that has ``why``.
+        The input tables whose rows may be refused, each with SQL of ``place, why``.
     """
     selects = []
-    if "member_months" in coded:
-        selects.append(
-            "select 'members', m.place + 1, m.why || ' (' || m.n || ' months)' "
-            "from members_coded m join people_coded p on p.rowid = m.place "
-            "where m.why is not null and m.why <> 'no month' and p.why is null"
-        )
     for name in (*coded, "diagnoses"):
         unread = _unread(connection, name)
         selects.append(f"select '{name}', row, 'CSV row: ' || lower(kind) from ({unread})")
@@ -430,8 +430,8 @@ def _rejected(connection: duckdb.DuckDBPyConnection, coded: Mapping[str, str]) -
                 f"from (select distinct row from ({unread}))"
             )
             selects.append(
-                f"select '{name}', rowid + 1 + (select count(*) from ({places}) "
-                f"where good < rowid + 1), why from {coded[name]} where why is not null"
+                f"select '{name}', place + 1 + (select count(*) from ({places}) "
+                f"where good < place + 1), why from ({coded[name]})"
             )
     return connection.sql(
         'select t as "table", row::bigint as row, why '

@@ -33,6 +33,11 @@ from riskadj.tables import AGE, BIRTH_DATE, MONTH, MONTH_FLAGS, OREC, SEX
 
 FIXED = (AGE, BIRTH_DATE, SEX, OREC)
 """What the members table tells for the whole year."""
+REFUSED_STATUSES = (
+    "select m.place, m.n, m.why from members_coded m join people_coded p on p.rowid = m.place "
+    "where m.why is not null and m.n is not null and p.why is null"
+)
+"""SQL of the statuses that no model pays, of members who are not refused themselves."""
 DualTiming = Literal["monthly", "interim"]
 MASKS = ("months", *(field.name for field in MONTH_FLAGS))
 """The columns of 12 bits: the member's months, and those with each flag."""
@@ -382,7 +387,6 @@ def _count_runs(connection: duckdb.DuckDBPyConnection, counts: MonthCounts) -> N
 def status_faults(connection: duckdb.DuckDBPyConnection) -> list[Fault]:
     """Count the months whose status no model pays, by reason."""
     found = connection.execute(
-        "select m.why, sum(m.n) from members_coded m join people_coded p on p.rowid = m.place "
-        "where m.why is not null and m.why <> 'no month' and p.why is null group by 1 order by 1"
+        f"select why, sum(n) from ({REFUSED_STATUSES}) group by 1 order by 1"
     ).fetchall()
     return [Fault(what, int(rows), None) for what, rows in found]

@@ -44,7 +44,7 @@ from riskadj.scoring.batches import (
 from riskadj.scoring.payment import MSP
 from riskadj.scoring.plan import NO_TERMS, Options, Plan, Program, Terms
 from riskadj.scoring.programs import plan_payers
-from riskadj.scoring.sink import Files, Paths, Progress
+from riskadj.scoring.sink import Files, Paths, Progress, with_claims
 
 DEFAULTS = Options()
 BOTH_PARTS = "part_a and part_b"
@@ -114,7 +114,7 @@ def score_months(
     rule = Months(payment_year, chosen.dual_timing)
     with connect(chosen.options.memory_limit, chosen.options.threads) as connection:
         sources = (members, months, diagnoses)
-        population, counts = reduced_months(plan, connection, sources, rule, chosen.options)
+        population, counts = reduced_months(plan, connection, sources, rule, terms, chosen.options)
         years, monthly = [], []
         for year, month, _ in month_batches(plan, population, terms):
             years.append(year)
@@ -132,11 +132,15 @@ def reduced_months(
     connection: Any,
     sources: tuple[Source, Source, Source],
     rule: Months,
+    terms: Terms,
     options: Options,
 ) -> tuple[Reduced, MonthCounts]:
     """Reduce members, months and diagnoses (``sources``) for a plan."""
     found, counts = reduce_months(connection, *sources, request_of(plan, options), rule)
     found.quality.caveats += plan.caveats_of(found.words)
+    found.quality.caveats += [c for p in plan.programs for c in p.year.month_caveats]
+    if given := terms.supplied.get(MSP):
+        found.quality.caveats.append(f"{MSP} {given.value} was supplied ({given.source})")
     return found, counts
 
 
@@ -147,8 +151,11 @@ def months_to_files(
     rule: Months,
     terms: Terms,
     run: tuple[Options, Progress],
+    claims_rejected: Sequence[tuple[int, str]] = (),
 ) -> tuple[Quality, MonthCounts]:
     """Score members, months and diagnoses (``sources``) into files; memory stays flat.
+
+    ``claims_rejected`` are the lines of a claims file that could not be read, with reasons.
 
     Raises
     ------
@@ -159,7 +166,7 @@ def months_to_files(
     outputs.refuse_inputs(s for s in sources if isinstance(s, (str, Path)))
     with connect(options.memory_limit, options.threads) as connection:
         progress("reading members, months and diagnoses", 0)
-        population, counts = reduced_months(plan, connection, sources, rule, options)
+        population, counts = reduced_months(plan, connection, sources, rule, terms, options)
         about = {"models": plan.models, "caveats": population.quality.caveats}
         with Files(outputs, about) as files:
             done, wanted = 0, files.wants("months")
@@ -170,7 +177,7 @@ def months_to_files(
                 progress("scoring statuses", done)
             if not done:
                 raise _no_month(counts)
-            files.write("rejected", population.rejected)
+            files.write("rejected", with_claims(population.rejected, claims_rejected))
             files.write_quality(population.quality, asdict(counts))
     return population.quality, counts
 
@@ -256,8 +263,6 @@ def month_batches(
     """
     given = terms.supplied.get(MSP)
     factor = None if given is None else Fraction(given.number)
-    if given is not None:
-        population.quality.caveats.append(f"{MSP} {given.value} was supplied ({given.source})")
     unpaid = population.quality.unpaid
     secondary = False
 

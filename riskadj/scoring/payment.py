@@ -60,7 +60,7 @@ class Component:
 
     @property
     def unverified(self) -> tuple[str, ...]:
-        """The names of values that were read in no document."""
+        """The names of values that no document read bears out."""
         return tuple(name for name, c in self.cited.items() if c.evidence == UNVERIFIED)
 
 
@@ -99,6 +99,25 @@ class PaymentYear:
         return f"{self.program}/{self.payment_year}"
 
     @property
+    def month_rules(self) -> dict[str, Cited]:
+        """The rules of which months are paid, by name."""
+        return {"entitled": self.entitled, "unpaid_months": self.unpaid_months}
+
+    @property
+    def unverified_months(self) -> dict[str, Cited]:
+        """Those of the rules of paid months that no document read bears out."""
+        return {name: c for name, c in self.month_rules.items() if c.evidence == UNVERIFIED}
+
+    @property
+    def month_caveats(self) -> tuple[str, ...]:
+        """What an output must say of which months are paid."""
+        return tuple(
+            f"payment {self.key}: {name.replace('_', ' ')} {c.value or 'none'} is unverified and "
+            f"was accepted ({c.source})"
+            for name, c in self.unverified_months.items()
+        )
+
+    @property
     def caveats(self) -> tuple[str, ...]:
         """What of the chain and its values an output must say."""
         return self.caveats_of(self.components)
@@ -106,8 +125,7 @@ class PaymentYear:
     def caveats_of(self, components: Sequence[Component]) -> tuple[str, ...]:
         """Return the same of some components only."""
         grades = {"single source": "rests on a single source", SUPPLIED: "was supplied",
-                  UNVERIFIED: "is unverified and was accepted",
-                  "not found": "was found in no document"}  # fmt: skip
+                  UNVERIFIED: "is unverified and was accepted"}  # fmt: skip
         found = [
             f"payment {self.key}: {name.replace('_', ' ')} {_told(cited.value)} of {c.model}"
             f"{f' ({c.when})' if c.when else ''} {grades[cited.evidence]} ({cited.source})"
@@ -119,7 +137,7 @@ class PaymentYear:
 
 
 def _told(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    return ", ".join(value) or "all" if isinstance(value, list) else str(value)
 
 
 @dataclass(frozen=True, slots=True)

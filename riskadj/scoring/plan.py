@@ -181,7 +181,8 @@ class Terms:
     Attributes
     ----------
     accept_unverified
-        Use values that were read in no document; else the members they would pay are refused.
+        Use values that no document read bears out, or on which documents disagree; else the
+        members they would pay are refused, and so are months if which are paid is such a value.
     supplied
         What the program asks the user for: see ``payment.read_supplied``.
     """

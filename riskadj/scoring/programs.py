@@ -118,12 +118,14 @@ def plan_payers(
 ) -> Plan:
     """Plan several programs of one year, so that one pass over the claims serves them all.
 
-    ``monthly`` scores are those that know of months in which Medicare is the secondary payer.
+    ``monthly`` scores are those that know which months are paid, and in which of them Medicare is
+    the secondary payer.
 
     Raises
     ------
     OptionError
-        No program has a use for a value that was supplied; and as ``plan_payment_year``.
+        No program has a use for a value that was supplied, or which months are paid is unverified;
+        and as ``plan_payment_year``.
     """
     if not payers:
         raise OptionError("payer: name at least one program")
@@ -132,7 +134,19 @@ def plan_payers(
     if odd := sorted(set(terms.supplied) - asked):
         raise OptionError(f"{', '.join(payers)} {payment_year} has no use for {', '.join(odd)}; "
                           f"it takes {', '.join(sorted(asked))}")  # fmt: skip
-    return plan_together([plan_payment_year(p, payment_year, models, terms) for p in payers])
+    plans = [plan_payment_year(p, payment_year, models, terms) for p in payers]
+    if monthly and not terms.accept_unverified:
+        _check_months([program.year for plan in plans for program in plan.programs])
+    return plan_together(plans)
+
+
+def _check_months(years: Sequence[PaymentYear]) -> None:
+    """Refuse to say which months are paid by a rule that no document read bears out."""
+    named = [f"{y.key}: {', '.join(n.replace('_', ' ') for n in y.unverified_months)}"
+             for y in years if y.unverified_months]  # fmt: skip
+    if named:
+        raise OptionError(f"{'; '.join(named)} is unverified: --accept-unverified uses it and "
+                          "says so")  # fmt: skip
 
 
 def _asked_by(payer: str, payment_year: int) -> list[str]:
@@ -148,11 +162,13 @@ def _usable(
 
     Components of one status pay together or not at all.
     """
-    barred = {}
+    unread: dict[str, list[str]] = {}
     for c in year.components:
         if c.unverified and not accept_unverified:
             names = ", ".join(n.replace("_", " ") for n in c.unverified)
-            barred[c.when] = f"{year.key}: {names} of {c.model} is unverified: --accept-unverified"
+            unread.setdefault(c.when, []).append(f"{names} of {c.model}")
+    barred = {when: f"{year.key}: {'; '.join(named)} is unverified: --accept-unverified"
+              for when, named in unread.items()}  # fmt: skip
     usable = [c for c in year.components if c.when not in barred]
     if not usable:
         raise OptionError("; ".join(barred.values()) + " uses it and says so")

@@ -151,8 +151,8 @@ def score(
     models
         Your own model folders, by the published key that each replaces.
     terms
-        ``Terms(accept_unverified=True)`` uses values that were read in no document, and the caveats
-        name them; ``Terms(supplied=read_supplied(path))`` gives what a program asks its user for.
+        ``Terms(accept_unverified=True)`` uses values that no document read bears out, and the
+        caveats name them; ``Terms(supplied=read_supplied(path))`` gives what a program asks its user for.
 
     Returns
     -------

@@ -114,12 +114,13 @@ def score_to_files(
                 files.write(
                     "statuses", status_table(plan, members, population.words, sources[1], options)
                 )
-            files.write("rejected", _with_claims(population.rejected, claims_rejected))
+            files.write("rejected", with_claims(population.rejected, claims_rejected))
             files.write_quality(population.quality)
     return population.quality
 
 
-def _with_claims(rejected: pa.Table, claims: Sequence[tuple[int, str]]) -> pa.Table:
+def with_claims(rejected: pa.Table, claims: Sequence[tuple[int, str]]) -> pa.Table:
+    """Add the lines of a claims file that could not be read to ``table, row, why``."""
     columns = [["claims"] * len(claims), [n for n, _ in claims], [why for _, why in claims]]
     return pa.concat_tables([rejected, pa.table(columns, schema=rejected.schema)])
 

@@ -321,3 +321,14 @@ def test_means_are_fractions_and_points_three_decimals() -> None:
     assert [decimal(n) for n in (0, 5, -5, 12_345, -100_000)] == [
         "0.000", "0.005", "-0.005", "12.345", "-100.000",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("payer", "year", "a", "b"), [
+    ("pace", 2026, "cms-hcc-v22/2026", "cms-hcc-v28/2026"),
+    ("ma", 2021, "cms-hcc-v24/2021", "cms-hcc-v24/2021"),
+])  # fmt: skip
+def test_caveats_are_of_the_models_compared_only(payer: str, year: int, a: str, b: str) -> None:
+    found = compare_models(a, b, *tables(population(a, b, 20)), PaidBy(payer, year))
+
+    assert found.payment == (f"{payer}/{year}",) * 2
+    assert not [c for c in found.caveats if "was accepted" in c]

@@ -260,7 +260,7 @@ def test_a_dry_run_says_as_json_what_it_would_read(run):
 
     said = json.loads(out)
     assert err == ""
-    assert said["models"] == ["cms-hcc-v28/2026", "esrd-v24/2026"]
+    assert said["models"] == ["cms-hcc-v28/2026"]  # ESRD V24 pays by what is unverified
     assert said["payment"] == ["ma/2026"]
     assert said["tables"]["members"] == {
         "rows": 2, "columns": ["member_id", "age", "sex", "orec", "dual"]

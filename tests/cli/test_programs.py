@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_cli import eob
 from tests.cli.test_cli import run as run
 
 YEAR = ("--payment-year", "2026")
@@ -37,7 +38,8 @@ def rows(name: str) -> list[dict[str, str]]:
 
 
 def test_part_c_and_part_d_in_one_pass(mixed):
-    code, _, _ = score(mixed, "--payer", "ma", "--payer", "part-d-ma-pd")
+    code, _, _ = score(mixed, "--payer", "ma", "--payer", "part-d-ma-pd",
+                       "--accept-unverified")  # fmt: skip
 
     assert code == 0
     assert [(r["member_id"], r["model"], r["segment"]) for r in rows("s.csv")] == [
@@ -126,7 +128,8 @@ def test_an_esrd_member_typed_in_is_explained(mixed):
     typed = ("--age", "66", "--sex", "F", "--orec", "2", "--dx", "I50.9")
 
     code, out, _ = mixed("explain", *typed, "--esrd-status", "graft",
-                         "--months-since-transplant", "5", *YEAR)  # fmt: skip
+                         "--months-since-transplant", "5",
+                         "--accept-unverified", *YEAR)  # fmt: skip
 
     assert code == 0
     assert "segment GNPA" in out
@@ -150,5 +153,52 @@ def test_programs_lists_years_and_values_and_what_is_asked(run):
     said = json.loads(run("programs", "pace", "2026", "--json")[1])
     assert len(said["components"]) == 6
     assert "frailty_factor" in said["asked_of_you"]
+    shown = run("programs", "pace", "2026")[1].split("paid months")[1]
+    assert shown.split()[:6] == ["entitled", "part_a", "or", "part_b", "unverified", "no"]
     assert run("programs", "nobody")[0] == 4
     assert run("programs", "ma", "1999")[0] == 4
+
+
+CLAIM = json.dumps(eob(patient={"reference": "Patient/A0"})) + "\n"
+
+
+def months_of_claims(run, *more: str):
+    return run("score-months", "--members", "m.csv", "--months", "mm.csv", "--eob", "eob.ndjson",
+               *YEAR, "--out", "y.csv", *more)  # fmt: skip
+
+
+def test_no_output_of_months_replaces_the_claims(mixed, tmp_path: Path):
+    (tmp_path / "eob.ndjson").write_text(CLAIM)
+
+    code, _, err = months_of_claims(mixed, "--rejected", "eob.ndjson")
+
+    assert (code, err) == (2, "error: eob.ndjson is an input: choose another output\n")
+    assert (tmp_path / "eob.ndjson").read_text() == CLAIM
+
+
+def test_a_damaged_claim_of_members_with_months_is_counted_and_listed(mixed, tmp_path: Path):
+    (tmp_path / "eob.ndjson").write_text(CLAIM + "{\n")
+    more = ("--on-error", "quarantine", "--rejected", "r.csv")
+
+    code, out, _ = months_of_claims(mixed, *more, "--json")
+    _, shown, _ = months_of_claims(mixed, *more)
+
+    assert code == 0
+    assert json.loads(out)["claims"]["resources rejected"] == 1
+    assert [(r["table"], r["row"]) for r in rows("r.csv")] == [("claims", "2")]
+    assert "Claims" in shown
+
+
+def test_a_refused_status_is_listed_by_its_members_row_in_the_file(mixed, tmp_path: Path):
+    (tmp_path / "people.csv").write_text("member_id,age,sex,orec\nx,70,F,0,,,9\n"
+                                         "a,70,F,0\nb,71,M,0\nc,72,F,0\n")  # fmt: skip
+    (tmp_path / "status.csv").write_text("member_id,month,esrd_status\na,2026-01,none\n"
+                                         "b,2026-01,dialysis\nc,2026-01,none\n")  # fmt: skip
+
+    code, _, _ = mixed("score-months", "--members", "people.csv", "--months", "status.csv",
+                       "--diagnoses", "d.csv", *YEAR, "--out", "y.csv", "--rejected", "r.csv",
+                       "--on-error", "quarantine")  # fmt: skip
+
+    assert code == 0
+    found = [(r["table"], r["row"], r["why"][:7]) for r in rows("r.csv")]
+    assert found == [("members", "1", "CSV row"), ("members", "3", "ma/2026")]

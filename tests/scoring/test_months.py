@@ -1,22 +1,33 @@
 """Member months: each month by its own status, paid months averaged, every row counted."""
 
 import datetime as dt
+import json
 import random
 from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from riskadj import InputError, OptionError, Options, Terms
 from riskadj.catalog import resolve_model
 from riskadj.cited import Cited
-from riskadj.scoring.months import MonthlyScores, MonthOptions, score_months
-from riskadj.scoring.payment import chain_of, load_payment_year
+from riskadj.engine.months import Months
+from riskadj.scoring.months import (
+    MonthlyScores,
+    MonthOptions,
+    MonthOutputs,
+    months_to_files,
+    score_months,
+)
+from riskadj.scoring.payment import FRAILTY, MSP, asked_of_user, chain_of, load_payment_year
+from riskadj.scoring.programs import plan_payers, plan_payment_year, plan_together
 from tests.people import random_members, tables
 from tests.plain import Member, plain_score
 
+ACCEPTED = Terms(accept_unverified=True)
 QUARANTINE = MonthOptions(options=Options(on_error="quarantine"))
 PEOPLE = pa.table({
     "member_id": ["a", "b"], "birth_date": [dt.date(1950, 5, 1), dt.date(1960, 7, 9)],
@@ -80,9 +91,22 @@ def test_hospice_months_and_months_without_both_parts_are_not_paid() -> None:
 
 
 def test_part_d_has_no_rule_that_leaves_hospice_months_out() -> None:
-    found = scored(all_year(hospice=[True] * 12), payer="part-d-ma-pd")
+    found = scored(all_year(hospice=[True] * 12), payer="part-d-ma-pd", terms=ACCEPTED)
 
     assert found.years["payment_months"].to_pylist() == [12]
+    assert any("unpaid months none is unverified and was accepted" in c for c in found.caveats)
+
+
+@pytest.mark.parametrize("payer", ["pace", "mssp", "reach"])
+def test_which_months_are_paid_is_not_taken_for_granted(payer: str) -> None:
+    needed = {n: Cited("1", "a letter", "supplied") for n in asked_of_user(payer, 2026)
+              if n not in (FRAILTY, MSP)}  # fmt: skip
+
+    with pytest.raises(OptionError, match=f"{payer}/2026: entitled.* is unverified: --accept"):
+        scored(all_year(), payer=payer, terms=Terms(supplied=needed))
+
+    found = scored(all_year(), payer=payer, terms=Terms(True, needed))
+    assert any(f"payment {payer}/2026: entitled" in c for c in found.caveats)
 
 
 def test_a_member_without_a_paid_month_has_no_average() -> None:
@@ -97,7 +121,7 @@ def test_esrd_months_take_the_esrd_model() -> None:
     status = ["none"] * 3 + ["dialysis"] * 2 + ["transplant"] * 3 + ["graft"] * 4
     since = [None] * 5 + [1, 2, 3, 4, 5, 9, 10]
 
-    found = scored(all_year(esrd_status=status, months_since_transplant=since))
+    found = scored(all_year(esrd_status=status, months_since_transplant=since), terms=ACCEPTED)
 
     assert found.months["segment"].to_pylist() == [
         "CNA", "CNA", "CNA", "DI", "DI", "TRANSPLANT_1M", "TRANSPLANT_2M", "TRANSPLANT_3M",
@@ -255,13 +279,14 @@ def test_esrd_status_of_the_members_table_holds_for_the_whole_year() -> None:
 
     with pytest.raises(InputError, match="members: of 2 rows,\n  1 rows: esrd_status is not none"):
         score_months(people, table, NONE, payment_year=2024)
-    assert scored(months(("b", "2026-01")), people).months["segment"].to_pylist() == ["DI"]
+    found = scored(months(("b", "2026-01")), people, terms=ACCEPTED)
+    assert found.months["segment"].to_pylist() == ["DI"]
 
 
 def test_months_that_no_model_pays_are_counted_once() -> None:
     table = months(("a", "2026-01"), ("a", "2026-02"), esrd_status=["none", "dialysis"])
 
-    found = score_months(PEOPLE, table, NONE, payment_year=2026, payer="pace", how=QUARANTINE)
+    found = score_months(PEOPLE, table, NONE, payment_year=2026, how=QUARANTINE)
 
     assert (found.counts.scored, list(found.counts.rejected.values())) == (1, [1])
     assert accounted(found) == 2
@@ -307,7 +332,7 @@ def test_random_members_agree_with_a_plain_month_by_month_twin() -> None:
         .append_column("month", pa.array([f"2026-{month:02d}-01" for _, month, _ in flat]))
     )
 
-    found = score_months(members, monthly, rows, payment_year=2026)
+    found = score_months(members, monthly, rows, payment_year=2026, terms=ACCEPTED)
 
     got: dict[int, list[tuple[str, Fraction]]] = {i: [] for i in year}
     for r in found.months.sort_by([("member_id", "ascending"), ("month", "ascending")]).to_pylist():
@@ -321,12 +346,6 @@ def test_random_members_agree_with_a_plain_month_by_month_twin() -> None:
 
 
 def test_files_hold_what_the_frames_hold(tmp_path: Path) -> None:
-    import pyarrow.parquet as pq
-
-    from riskadj.engine.months import Months
-    from riskadj.scoring.months import MonthOutputs, months_to_files
-    from riskadj.scoring.programs import plan_payers
-
     outputs = MonthOutputs(tmp_path / "y.parquet", tmp_path / "m.parquet",
                            tmp_path / "r.csv", tmp_path / "q.json")  # fmt: skip
     table = all_year(dual_status_code=["00"] * 6 + ["02"] * 6)
@@ -340,6 +359,20 @@ def test_files_hold_what_the_frames_hold(tmp_path: Path) -> None:
     assert pq.read_table(outputs.months).to_pylist() == found.months.to_pylist()
 
 
+def test_a_file_says_which_secondary_payer_factor_was_supplied(tmp_path: Path) -> None:
+    terms = Terms(supplied={MSP: Cited("0.2", "a letter", "supplied")})
+    outputs = MonthOutputs(tmp_path / "y.parquet")
+
+    quality, _ = months_to_files(
+        plan_payers(["ma"], 2026, terms, monthly=True), (PEOPLE, all_year(), NONE), outputs,
+        Months(2026), terms, (Options(), lambda what, done: None),
+    )  # fmt: skip
+
+    said = json.loads(pq.read_schema(outputs.scores).metadata[b"riskadj"])
+    assert f"{MSP} 0.2 was supplied (a letter)" in said["caveats"]
+    assert said["caveats"] == quality.caveats
+
+
 def test_months_of_strangers_only_say_so() -> None:
     with pytest.raises(InputError, match="1 rows: of members that are not in the members table"):
         scored(months(("z", "2026-01")))
@@ -349,7 +382,7 @@ def test_a_member_of_whom_no_month_is_paid_for_is_counted_and_listed() -> None:
     table = months(("a", "2026-01"), ("b", "2026-01"), ("b", "2026-02"),
                    esrd_status=["none", "dialysis", "dialysis"])  # fmt: skip
 
-    found = scored(table, payer="pace", how=QUARANTINE)
+    found = scored(table, how=QUARANTINE)
 
     assert found.quality.members_scored == 1
     assert found.quality.members_rejected == {"no month is left of them": 1}
@@ -358,13 +391,18 @@ def test_a_member_of_whom_no_month_is_paid_for_is_counted_and_listed() -> None:
     assert why.endswith("--accept-unverified (2 months)")
 
 
-def test_months_that_a_program_leaves_unpaid_are_counted() -> None:
+def test_months_that_a_program_leaves_unpaid_are_counted(tmp_path: Path) -> None:
     table = months(("a", "2026-01"), ("a", "2026-02"), esrd_status=["none", "dialysis"])
+    plan = plan_together([plan_payment_year("ma", 2026),
+                          plan_payment_year("part-d-ma-pd", 2026, terms=ACCEPTED)])  # fmt: skip
 
-    found = scored(table, payer=("pace", "part-d-ma-pd"))
+    quality, _ = months_to_files(
+        plan, (PEOPLE, table, NONE), MonthOutputs(tmp_path / "y.parquet"), Months(2026), ACCEPTED,
+        (Options(), lambda what, done: None),
+    )  # fmt: skip
 
-    ((said, n),) = found.quality.unpaid.items()
-    assert (said.split(";")[0], n) == ("pace/2026", 1)
+    ((said, n),) = quality.unpaid.items()
+    assert (said.split(";")[0], n) == ("ma/2026", 1)
 
 
 def test_what_changes_by_month_belongs_into_the_months() -> None:

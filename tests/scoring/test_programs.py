@@ -1,5 +1,8 @@
 """Programs: whose share is whose, which sources count, what is accepted or supplied."""
 
+import re
+import tomllib
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from riskadj.catalog import models_root, resolve_model
 from riskadj.errors import InputError, NotPublishedError, OptionError
 from riskadj.scoring.payment import load_payment_year, payers
 from riskadj.scoring.plan import Options, Terms, plan_models
-from riskadj.scoring.programs import plan_payers, plan_payment_year
+from riskadj.scoring.programs import plan_payers, plan_payment_year, plan_together
 from riskadj.scoring.scorer import run
 from tests.people import random_members, tables
 
@@ -37,6 +40,10 @@ def supplied(tmp_path: Path, **values: str) -> Terms:
     lines = [f'{k} = {{ value = "{v}", source = "a letter" }}' for k, v in values.items()]
     path.write_text("\n".join(lines), encoding="utf-8")
     return Terms(supplied=riskadj.read_supplied(path))
+
+
+def accepting(terms: Terms) -> Terms:
+    return replace(terms, accept_unverified=True)
 
 
 def test_every_year_of_every_program_is_whole() -> None:
@@ -108,7 +115,7 @@ def test_only_the_members_of_an_unverified_component_are_refused() -> None:
     members = pa.table({"member_id": ["a", "b"], "age": [70, 71], "sex": ["F", "M"],
                         "orec": [0, 2], "esrd_status": ["none", "dialysis"]})  # fmt: skip
     none = diagnoses()
-    with pytest.raises(InputError, match=r"1 rows: pace/2026: diagnosis sources of esrd-v21/2026"):
+    with pytest.raises(InputError, match=r"1 rows: pace/2026: .*; .*sources of esrd-v21/2026"):
         riskadj.score(members, none, payment_year=2026, payer="pace")
 
     alone = riskadj.score(members, none, payment_year=2026, payer="pace",
@@ -119,6 +126,51 @@ def test_only_the_members_of_an_unverified_component_are_refused() -> None:
     assert set(by_model(both)) == {
         "cms-hcc-v28/2026", "cms-hcc-v22/2026", "esrd-v24/2026", "esrd-v21/2026", "pace/2026",
     }  # fmt: skip
+
+
+UNREAD = {"ma/2021", "ma/2026", "pace/2026", "part-d-ma-pd/2026", "part-d-pdp/2026",
+          "part-d-pace/2026"}  # fmt: skip
+
+
+def test_one_word_says_that_no_document_bears_a_value_out() -> None:
+    """Any other word of that meaning would pass the gate."""
+    known = {"primary", "secondary", "single source", "two sources", "three sources",
+             "four sources", "unverified"}  # fmt: skip
+    gated = set()
+    for file in (models_root() / "payment").glob("*/*.toml"):
+        year = tomllib.loads(file.read_text(encoding="utf-8"))
+        rows = [v for part in (year, *year["component"]) for v in part.values()]
+        cited = [v for v in rows if isinstance(v, dict) and "value" in v]
+        assert {v["evidence"] for v in cited} <= known, file
+        memory = [v for v in cited if re.search("from memory|no document", v["source"])]
+        assert {v["evidence"] for v in memory} <= {"unverified"}, file
+        if any(isinstance(v, dict) and v.get("evidence") == "unverified"
+               for c in year["component"] for v in c.values()):  # fmt: skip
+            gated.add(f"{file.parent.name}/{file.stem}")
+    assert gated == UNREAD
+
+
+@pytest.mark.parametrize("payer", ["part-d-ma-pd", "part-d-pdp", "part-d-pace"])
+def test_part_d_is_not_paid_before_its_sources_are_accepted(payer: str) -> None:
+    with pytest.raises(OptionError, match=r"diagnosis sources of rxhcc-v08-x/2026.* is unverified"):
+        riskadj.score(MEMBER, diagnoses(), payment_year=2026, payer=payer)
+
+    told = riskadj.score(MEMBER, diagnoses(), payment_year=2026, payer=payer, terms=ACCEPTED)
+
+    assert any("diagnosis sources all of rxhcc-v08-x/2026 is unverified" in c
+               for c in told.caveats)  # fmt: skip
+
+
+def test_the_coding_adjustment_of_dialysis_is_not_taken_for_granted() -> None:
+    member = pa.table({"member_id": ["a"], "age": [70], "sex": ["F"], "orec": [2],
+                       "esrd_status": ["dialysis"]})  # fmt: skip
+    with pytest.raises(InputError, match="coding adjustment, diagnosis sources of esrd-v24/2026"):
+        riskadj.score(member, diagnoses(), payment_year=2026)
+
+    told = riskadj.score(member, diagnoses(), payment_year=2026, terms=ACCEPTED)
+
+    assert any("coding adjustment 0 of esrd-v24/2026" in c and "sources disagree" in c
+               for c in told.caveats)  # fmt: skip
 
 
 # V28 CNA F70_74 .395 -> /1.067 .370 -> x .941 .348; V22 .374 -> /1.187 .315 -> .296
@@ -156,7 +208,7 @@ def test_a_program_says_what_it_needs_and_refuses_what_it_does_not(tmp_path: Pat
         assert f'{name} = {{ value = "", source = "" }}    # mean national' in str(needs.value)
     with pytest.raises(OptionError, match="ma 2026 has no use for national_mean_esrd; it takes"):
         plan_payers(["ma"], 2026, supplied(tmp_path, national_mean_esrd="1.1"))
-    frailty = supplied(tmp_path, frailty_factor="0.1")
+    frailty = accepting(supplied(tmp_path, frailty_factor="0.1"))
     assert len(plan_payers(["ma", "part-d-ma-pd"], 2026, frailty).programs) == 2
 
 
@@ -233,8 +285,9 @@ def test_programs_in_one_pass_give_what_each_gives_alone() -> None:
                for m in random_members(300, 5, resolve_model(key))]  # fmt: skip
     people, rows = tables(members)
 
-    together = riskadj.score(people, rows, payment_year=2026, payer=TOGETHER)
-    apart = [riskadj.score(people, rows, payment_year=2026, payer=p) for p in TOGETHER]
+    together = riskadj.score(people, rows, payment_year=2026, payer=TOGETHER, terms=ACCEPTED)
+    apart = [riskadj.score(people, rows, payment_year=2026, payer=p, terms=ACCEPTED)
+             for p in TOGETHER]  # fmt: skip
 
     sort = [("member_id", "ascending"), ("model", "ascending")]
     expected = pa.concat_tables([s.table for s in apart]).sort_by(sort)
@@ -246,13 +299,14 @@ def test_programs_in_one_pass_give_what_each_gives_alone() -> None:
 def test_members_whom_only_one_program_pays_are_counted() -> None:
     members = pa.table({"member_id": ["a"], "age": [70], "sex": ["F"], "orec": [2],
                         "esrd_status": ["dialysis"]})  # fmt: skip
-    plan = plan_payers(["part-d-ma-pd", "pace"], 2026)
+    plan = plan_together([plan_payment_year("part-d-ma-pd", 2026, terms=ACCEPTED),
+                          plan_payment_year("pace", 2026)])  # fmt: skip
 
     scores = run(plan, members, diagnoses(), Options())
 
     ((said, n),) = scores.quality.unpaid.items()
     assert n == 1
-    assert said.startswith("pace/2026; pace/2026: diagnosis sources of esrd-v21/2026 is unverified")
+    assert said.startswith("pace/2026; pace/2026: coding adjustment, diagnosis sources of esrd-v24")
 
 
 def test_two_programs_of_one_model_are_scored_apart() -> None:
@@ -303,7 +357,7 @@ def test_values_of_many_digits_are_exact(tmp_path: Path) -> None:
 
 
 def test_frailty_is_added_only_by_a_program_that_has_it(tmp_path: Path) -> None:
-    terms = supplied(tmp_path, frailty_factor="0.124")
+    terms = accepting(supplied(tmp_path, frailty_factor="0.124"))
 
     scores = riskadj.score(MEMBER, diagnoses(), payment_year=2026, payer=TOGETHER, terms=terms)
 
@@ -315,7 +369,8 @@ def test_frailty_is_added_only_by_a_program_that_has_it(tmp_path: Path) -> None:
 def test_rows_that_one_program_leaves_out_are_counted_though_another_takes_them() -> None:
     rows = diagnoses(("E1121", "encounters"), ("I509", "EDS"))
 
-    quality = riskadj.score(MEMBER, rows, payment_year=2026, payer=TOGETHER).quality
+    quality = riskadj.score(MEMBER, rows, payment_year=2026, payer=TOGETHER,
+                            terms=ACCEPTED).quality  # fmt: skip
 
     assert "2 diagnosis rows are not of encounter, ffs: not counted for cms-hcc-v28/2026" in (
         quality.notes
