@@ -152,7 +152,8 @@ def score(
         Your own model folders, by the published key that each replaces.
     terms
         ``Terms(accept_unverified=True)`` uses values that no document read bears out, and the
-        caveats name them; ``Terms(supplied=read_supplied(path))`` gives what a program asks its user for.
+        caveats name them; ``Terms(supplied=read_supplied(path))`` gives what a program
+        asks its user for.
 
     Returns
     -------
