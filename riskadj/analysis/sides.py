@@ -14,11 +14,14 @@ from riskadj.features.profiles import Profiles, holds, status_facts, union_of
 from riskadj.features.rulebook import Rulebook
 from riskadj.model import RiskModel
 from riskadj.scoring.payment import (
+    FRAILTY,
+    MSP,
     Component,
     PaymentYear,
     component_score,
     load_payment_year,
     payers,
+    refuse_unused,
 )
 from riskadj.scoring.plan import NO_TERMS, Members, Terms, is_for
 
@@ -128,13 +131,16 @@ def payments_of(
     NotPublishedError
         There is no such program, or no such year of it.
     OptionError
-        The program asks for a value that was not supplied.
+        The program asks for a value that was not supplied, or one was that it has no use for: a
+        contract's frailty and the secondary payer's factor are of no model.
     """
     nothing: list[Payment | None] = [None for _ in models]
     if paid_by is None:
         return nothing, ["raw scores are compared: no payment year was given"]
     if paid_by.payer not in payers():
         raise NotPublishedError(f"No payer {paid_by.payer!r}. There are: {', '.join(payers())}")
+    years = [(paid_by.payer, paid_by.payment_year or m.facts.payment_year) for m in models]
+    refuse_unused(paid_by.terms.supplied, years, (FRAILTY, MSP))
     found = [_payment(model, paid_by) for model in models]
     paid: list[Payment | None] = [p for p in found if isinstance(p, Payment)]
     reasons = [f"raw scores are compared: {why}" for why in found if isinstance(why, str)]

@@ -45,14 +45,10 @@ def signed(thousandths: int, mean: Fraction) -> tuple[str, str]:
 
 def rows_read(quality: "Quality", title: str) -> "Table":
     """Return the counts of what was read and set aside, where something was."""
-    from riskadj.cli.console import counts
+    from riskadj.cli.console import counts, diagnosis_rows
 
     return counts(title, {
         "members read": quality.members, "members scored": quality.members_scored,
         **{f"members set aside: {why}": n for why, n in quality.members_rejected.items()},
-        "diagnosis rows read": quality.diagnoses,
-        "mapped to a payment condition": quality.diagnoses_mapped,
-        **{f"set aside: {why}": n for why, n in quality.diagnoses_set_aside.items()},
-        "of the mapped: of members not in the table": quality.diagnoses_of_unknown_members,
-        **quality.unread_rows,
+        **diagnosis_rows(quality, "diagnosis rows read"),
     })  # fmt: skip

@@ -65,6 +65,9 @@ def compare_models(
     paid_by = None
     if payer or payment_year:
         paid_by = PaidBy(payer or "ma", payment_year, terms_of(accept_unverified, parameters))
+    elif parameters or accept_unverified:
+        raise typer.BadParameter("--parameters and --accept-unverified go with --payer or "
+                                 "--payment-year: raw scores need neither")  # fmt: skip
     plan = plan_model(resolve_model(models[1]))
     source, claims, _ = diagnosis_source(diagnoses, eob, plan, options)
     with progress(json) as report:

@@ -3,9 +3,13 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from riskadj.engine.duck import Quality
 
 WIDE = 10_000
 """Columns where no terminal says how many there are: a pipe must not lose text."""
@@ -39,6 +43,16 @@ def note(text: str) -> None:
 def heading(text: str) -> None:
     """Print a heading on stdout."""
     out.print(text, style="bold")
+
+
+def diagnosis_rows(quality: "Quality", read: str = "read") -> dict[str, int]:
+    """Return the counts of diagnosis rows as they are shown; ``read`` names the first."""
+    return {
+        read: quality.diagnoses, "mapped to a payment condition": quality.diagnoses_mapped,
+        **{f"set aside: {why}": n for why, n in quality.diagnoses_set_aside.items()},
+        "of the mapped: of members not in the table": quality.diagnoses_of_unknown_members,
+        **quality.unread_rows,
+    }  # fmt: skip
 
 
 def counts(title: str, rows: Mapping[str, int | str]) -> Table:

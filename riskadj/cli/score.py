@@ -198,7 +198,7 @@ def _print_dry_run(plan: "Plan", members: Path, source: Any, as_json: bool) -> N
 def _print_result(
     quality: "Quality", claims: dict[str, int], written: list[Path], as_json: bool
 ) -> None:
-    from riskadj.cli.console import counts, note, out, print_json
+    from riskadj.cli.console import counts, diagnosis_rows, note, out, print_json
 
     said = asdict(quality)
     if as_json:
@@ -209,12 +209,7 @@ def _print_result(
         out.print(counts("Claims", claims))
     out.print(counts("Members", {"read": quality.members, "scored": quality.members_scored,
                                  **quality.members_rejected}))  # fmt: skip
-    out.print(counts("Diagnosis rows", {
-        "read": quality.diagnoses, "mapped to a payment condition": quality.diagnoses_mapped,
-        **{f"set aside: {k}": n for k, n in quality.diagnoses_set_aside.items()},
-        "of the mapped: of members not in the table": quality.diagnoses_of_unknown_members,
-        **quality.unread_rows,
-    }))  # fmt: skip
+    out.print(counts("Diagnosis rows", diagnosis_rows(quality)))
     for program, n in quality.unpaid.items():
         out.print(f"{n:,} members have no score of {program}")
     if quality.without_cell:

@@ -89,7 +89,7 @@ def score_months(
 
 
 def _print_counts(quality: "Quality", months: "MonthCounts") -> None:
-    from riskadj.cli.console import counts
+    from riskadj.cli.console import counts, diagnosis_rows
     from riskadj.cli.console import out as screen
 
     screen.print(counts("Members", {"read": quality.members, "scored": quality.members_scored,
@@ -103,9 +103,4 @@ def _print_counts(quality: "Quality", months: "MonthCounts") -> None:
         "of members not in the table": months.of_unknown_members,
         "of members set aside": months.of_refused_members, **months.rejected,
     }))  # fmt: skip
-    screen.print(counts("Diagnosis rows", {
-        "read": quality.diagnoses, "mapped to a payment condition": quality.diagnoses_mapped,
-        **{f"set aside: {k}": n for k, n in quality.diagnoses_set_aside.items()},
-        "of the mapped: of members not in the table": quality.diagnoses_of_unknown_members,
-        **quality.unread_rows,
-    }))  # fmt: skip
+    screen.print(counts("Diagnosis rows", diagnosis_rows(quality)))

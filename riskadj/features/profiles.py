@@ -27,7 +27,6 @@ AXIS_OF = {
     "dialysis": "esrd_stage", "months_since_transplant": "esrd_stage",
 }  # fmt: skip
 """The axis behind a fact whose name is not its axis'."""
-SEXES = ("F", "M")
 
 _COMPARE = {"=": operator.eq, "!=": operator.ne, ">=": operator.ge, "<=": operator.le,
             "<": operator.lt, ">": operator.gt}  # fmt: skip

@@ -46,7 +46,6 @@ from riskadj.scoring.plan import NO_TERMS, Options, Plan, Program, Terms
 from riskadj.scoring.programs import plan_payers
 from riskadj.scoring.sink import Files, Paths, Progress, with_claims
 
-DEFAULTS = Options()
 BOTH_PARTS = "part_a and part_b"
 NO_FACTOR = f"no {MSP} supplied: months in which Medicare is the secondary payer count in full"
 

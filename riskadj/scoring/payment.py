@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -117,13 +117,8 @@ class PaymentYear:
             for name, c in self.unverified_months.items()
         )
 
-    @property
-    def caveats(self) -> tuple[str, ...]:
-        """What of the chain and its values an output must say."""
-        return self.caveats_of(self.components)
-
     def caveats_of(self, components: Sequence[Component]) -> tuple[str, ...]:
-        """Return the same of some components only."""
+        """Return what an output must say of the chain and of the values of some components."""
         grades = {"single source": "rests on a single source", SUPPLIED: "was supplied",
                   UNVERIFIED: "is unverified and was accepted"}  # fmt: skip
         found = [
@@ -315,6 +310,25 @@ def frailty_of(supplied: Mapping[str, Cited]) -> int:
     return int(given)
 
 
+def refuse_unused(
+    supplied: Mapping[str, Cited], years: Iterable[tuple[str, int]], unused: Iterable[str] = ()
+) -> None:
+    """Refuse a supplied value that none of some programs and years takes, or that is ``unused``.
+
+    Raises
+    ------
+    OptionError
+        With what they take. A program or year that is not there takes nothing.
+    """
+    keys = list(dict.fromkeys(years))
+    there = [(p, y) for p, y in keys if p in payers() and y in years_of(p)]
+    asked = {name for p, y in there for name in asked_of_user(p, y)} - set(unused)
+    if odd := sorted(set(supplied) - asked):
+        named = ", ".join(f"{p} {y}" for p, y in keys)
+        raise OptionError(f"{named} has no use for {', '.join(odd)} here; "
+                          f"it takes {', '.join(sorted(asked)) or 'nothing'}")  # fmt: skip
+
+
 def component_score(raw: Thousandths, component: Component, year: PaymentYear) -> Thousandths:
     """Apply a component's steps to raw scores (thousandths in, thousandths out)."""
     return _apply(raw, year.component_steps, component)
@@ -330,13 +344,6 @@ def common_weights(components: Sequence[Component]) -> tuple[list[int], int]:
     weights = [Fraction(c.weight.number) for c in components]
     common = int(np.lcm.reduce([w.denominator for w in weights]))
     return [int(w * common) for w in weights], common
-
-
-def blend(scores: Sequence[Thousandths], year: PaymentYear) -> Thousandths:
-    """Add all components' payment scores by weight and round (thousandths in and out)."""
-    weights, common = common_weights(year.components)
-    total = sum(score * weight for score, weight in zip(scores, weights, strict=True))
-    return round_half_up(np.asarray(total, dtype=np.int64), common)
 
 
 def round_half_up(numerator: Thousandths, denominator: int) -> Thousandths:

@@ -17,13 +17,11 @@ from riskadj.scoring.payment import (
     MSP,
     Component,
     PaymentYear,
-    asked_of_user,
     common_weights,
     frailty_of,
     load_payment_year,
-    years_of,
+    refuse_unused,
 )
-from riskadj.scoring.payment import payers as programs_there
 from riskadj.scoring.plan import (
     NO_TERMS,
     Members,
@@ -129,11 +127,7 @@ def plan_payers(
     """
     if not payers:
         raise OptionError("payer: name at least one program")
-    asked = {n for payer in payers for n in _asked_by(payer, payment_year)}
-    asked -= set() if monthly else {MSP}
-    if odd := sorted(set(terms.supplied) - asked):
-        raise OptionError(f"{', '.join(payers)} {payment_year} has no use for {', '.join(odd)}; "
-                          f"it takes {', '.join(sorted(asked))}")  # fmt: skip
+    refuse_unused(terms.supplied, [(p, payment_year) for p in payers], () if monthly else (MSP,))
     plans = [plan_payment_year(p, payment_year, models, terms) for p in payers]
     if monthly and not terms.accept_unverified:
         _check_months([program.year for plan in plans for program in plan.programs])
@@ -147,12 +141,6 @@ def _check_months(years: Sequence[PaymentYear]) -> None:
     if named:
         raise OptionError(f"{'; '.join(named)} is unverified: --accept-unverified uses it and "
                           "says so")  # fmt: skip
-
-
-def _asked_by(payer: str, payment_year: int) -> list[str]:
-    """Return what a program may ask for; nothing if there is none, which is said elsewhere."""
-    known = payer in programs_there() and payment_year in years_of(payer)
-    return list(asked_of_user(payer, payment_year)) if known else []
 
 
 def _usable(

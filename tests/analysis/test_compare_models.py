@@ -332,3 +332,11 @@ def test_caveats_are_of_the_models_compared_only(payer: str, year: int, a: str, 
 
     assert found.payment == (f"{payer}/{year}",) * 2
     assert not [c for c in found.caveats if "was accepted" in c]
+
+
+@pytest.mark.parametrize("name", ["frailty_factor", "medicare_secondary_payer_factor", "fraility"])
+def test_a_supplied_value_that_no_model_takes_is_refused(name: str) -> None:
+    terms = Terms(supplied={name: Cited("0.1", "a letter", "supplied")})
+
+    with pytest.raises(OptionError, match=f"ma 2025 has no use for {name} here; it takes nothing"):
+        compare_models(V24, V28, *tables(population(V24, V28, 20)), PaidBy("ma", 2025, terms))

@@ -202,3 +202,12 @@ def test_a_refused_status_is_listed_by_its_members_row_in_the_file(mixed, tmp_pa
     assert code == 0
     found = [(r["table"], r["row"], r["why"][:7]) for r in rows("r.csv")]
     assert found == [("members", "1", "CSV row"), ("members", "3", "ma/2026")]
+
+
+@pytest.mark.parametrize("more", [("--parameters", "no.toml"), ("--accept-unverified",)])
+def test_raw_scores_are_compared_without_a_program_s_options(mixed, more: tuple[str, ...]):
+    code, _, err = mixed("compare-models", "cms-hcc-v24/2025", "cms-hcc-v28/2025", "--members",
+                         "m.csv", "--diagnoses", "d.csv", *more)  # fmt: skip
+
+    assert code == 2
+    assert "go with --payer or" in err

@@ -9,7 +9,6 @@ import pytest
 import riskadj
 from riskadj.errors import NotPublishedError
 from riskadj.scoring.payment import (
-    blend,
     chain_of,
     component_score,
     load_payment_year,
@@ -70,13 +69,6 @@ def test_2024_blend_of_a_worked_member() -> None:
 
     assert [r["raw_score"] for r in rows] == [1.14, 1.033, None]
     assert [r["payment_score"] for r in rows] == [0.936, 0.958, 0.943]
-
-
-def test_blend_of_equal_scores_is_that_score() -> None:
-    year = load_payment_year("ma", 2025)
-    same = np.arange(100, 9000, 13)
-
-    assert blend([same, same], year).tolist() == same.tolist()
 
 
 def test_a_year_without_rules_says_which_years_there_are() -> None:

@@ -206,7 +206,9 @@ def test_a_program_says_what_it_needs_and_refuses_what_it_does_not(tmp_path: Pat
         plan_payment_year("mssp", 2026)
     for name in MEANS:
         assert f'{name} = {{ value = "", source = "" }}    # mean national' in str(needs.value)
-    with pytest.raises(OptionError, match="ma 2026 has no use for national_mean_esrd; it takes"):
+    with pytest.raises(
+        OptionError, match="ma 2026 has no use for national_mean_esrd here; it takes"
+    ):
         plan_payers(["ma"], 2026, supplied(tmp_path, national_mean_esrd="1.1"))
     frailty = accepting(supplied(tmp_path, frailty_factor="0.1"))
     assert len(plan_payers(["ma", "part-d-ma-pd"], 2026, frailty).programs) == 2
